@@ -1,0 +1,3 @@
+"""Peerscope: research discovery that you host yourself."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,147 @@
+"""The nouns of retrieval: items, users, interactions, filters, hits. Any domain; nothing scholarly.
+
+Items carry text and categorical fields. A categorical field maps to a tuple of strings (``("2020",)``);
+fields named in `NUMERIC` are also compared as integers by range filters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Item:
+    """Something that can be found.
+
+    Attributes:
+        id: Stable positive integer (below 2**53).
+        title: Short text; never empty.
+        text: Longer text ("" where there is none).
+        names: Text to be matched lexically but not learned from (author names, identifiers).
+        fields: Categorical fields: name to values, as strings ("year": ("2020",)).
+    """
+
+    id: int
+    title: str
+    text: str = ""
+    names: str = ""
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class User:
+    """Who asks: profile fields and the items met before, newest first (used from issue B on)."""
+
+    id: str
+    profile: Mapping[str, str] = field(default_factory=dict)
+    history: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Interaction:
+    """A query after which an item was chosen; ``kind`` says how it came about.
+
+    Self-made pairs (``title``, ``sentence``, ``cites``, ``same_person``, ``same_venue``) stand in for
+    readers' clicks until there are some. ``weight`` is the relative frequency of sampling, above 0.
+    """
+
+    query: str
+    item_id: int
+    user_id: str | None = None
+    kind: str = "click"
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Conditions that all hold: each field has at least one of the listed values.
+
+    Attributes:
+        any_of: Field to accepted values (OR within a field, AND between fields).
+        ranges: Numeric field to inclusive bounds, ``None`` for an open end.
+    """
+
+    any_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[int | None, int | None]] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Whether every item passes."""
+        return not self.any_of and not self.ranges
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Ids with scores, best first; ties in order of id. Shapes ``[n]`` and ``[n]``."""
+
+    ids: IntArray
+    scores: FloatArray
+
+    def __len__(self) -> int:
+        return int(self.ids.shape[0])
+
+
+class SearchIndex(Protocol):
+    """Vectors, words and categorical fields of one set of items.
+
+    Both implementations (`index.exact`, `index.edge`) pass one contract suite. Vectors are float32
+    of unit length, so that the inner product is the cosine. Methods may be called from several
+    threads for reading; writers are serialised by the caller.
+    """
+
+    dim: int
+
+    def upsert(self, items: Sequence[Item], vectors: FloatArray) -> None:
+        """Add items or replace them by id; ``vectors`` has shape ``[len(items), dim]``.
+
+        Raises:
+            ValueError: Wrong shape, NaN or infinite values, or a repeated id; nothing is written.
+        """
+        ...
+
+    def delete(self, ids: Iterable[int]) -> int:
+        """Remove items; unknown ids are passed over. Returns how many were there."""
+        ...
+
+    def search_dense(self, vector: FloatArray, k: int, where: Filter | None = None) -> Hits:
+        """The ``k`` items of largest inner product with ``vector`` (shape ``[dim]``) among those that pass."""
+        ...
+
+    def search_lexical(self, query: str, k: int, where: Filter | None = None) -> Hits:
+        """The ``k`` items of largest BM25 score for any of the query's words among those that pass.
+
+        Any string is a legal query: nothing in it is an operator. No indexable word, no hits.
+        """
+        ...
+
+    def vectors(self, ids: Sequence[int]) -> FloatArray:
+        """Vectors of known items, shape ``[len(ids), dim]``; raises KeyError for an unknown id."""
+        ...
+
+    def facets(self, ids: Sequence[int], names: Sequence[str]) -> dict[str, dict[str, int]]:
+        """For each field name, how many of the given items carry each value."""
+        ...
+
+    def count(self, where: Filter | None = None) -> int:
+        """How many items pass."""
+        ...
+
+    def ids(self) -> IntArray:
+        """All ids, ascending, shape ``[count]``."""
+        ...
+
+    def snapshot(self, folder: str) -> None:
+        """Write a complete copy into an empty folder; `open` of the same class reads it back."""
+        ...
+
+    def close(self) -> None:
+        """Release files and memory; later calls raise."""
+        ...
