@@ -1,0 +1,147 @@
+"""What discover answers with: result pages with reasons, neighbours, graph slices.
+
+An entity is named by its letter (W work, A person, T topic, I institution, S venue) and its number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+SORTS = ("relevance", "newest", "oldest", "cited")
+"""Orders of a result page; ``relevance`` without a query means newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFilters:
+    """Filters as they stand in the address; ids are numbers without their letter.
+
+    Several values of one filter are alternatives; different filters all hold.
+    """
+
+    year_from: int | None = None
+    year_to: int | None = None
+    types: tuple[str, ...] = ()
+    topics: tuple[int, ...] = ()
+    people: tuple[int, ...] = ()
+    institutions: tuple[int, ...] = ()
+    venues: tuple[int, ...] = ()
+    open_access: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a result stands where it stands: ``kind`` (words, meaning, title, ...) and a sentence part."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkHit:
+    """A work found, with its fused score (comparable within one page only) and reasons."""
+
+    work_id: int
+    score: float
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FacetValue:
+    """A value of a facet: what goes into the address, what a reader sees, how many works."""
+
+    value: str
+    label: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """One page of results.
+
+    Attributes:
+        corrected: The query as understood, where spelling was mended, else ``None``.
+        total: How many works answer (of the candidates considered, where ``capped``).
+        capped: Whether more may match than were considered.
+        facets: Facet name (``type``, ``year``, ``topic``, ``venue``, ``institution``, ``person``,
+            ``open_access``) to its values, most frequent first.
+        mode: ``hybrid`` (words and meaning), ``lexical`` (words only) or ``browse`` (no query).
+        note: A sentence for the reader ("Only common words; showing ..."), or ``None``.
+    """
+
+    query: str
+    hits: tuple[WorkHit, ...]
+    total: int
+    page: int
+    per_page: int
+    mode: str
+    corrected: str | None = None
+    capped: bool = False
+    facets: dict[str, tuple[FacetValue, ...]] = field(default_factory=dict)
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Something near a page's entity, nearest first, with what makes it near."""
+
+    entity: str
+    id: int
+    label: str
+    detail: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """A node with its place in the unit square; ``weight`` in (0, 1] sets its size."""
+
+    entity: str
+    id: int
+    label: str
+    x: float
+    y: float
+    weight: float
+
+    @property
+    def key(self) -> str:
+        """Entity letter and number, as in addresses."""
+        return f"{self.entity}{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphEdge:
+    """An edge between node keys; ``reason`` says in words why it exists."""
+
+    source: str
+    target: str
+    kind: str
+    weight: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSlice:
+    """The part of the graph around one entity (the first node); ``truncated`` when more would fit."""
+
+    nodes: tuple[GraphNode, ...]
+    edges: tuple[GraphEdge, ...]
+    truncated: bool = False
+
+
+class Discovery(Protocol):
+    """Everything that pages and the command line ask of this room."""
+
+    def search(
+        self, query: str, filters: SearchFilters, *, sort: str = "relevance", page: int = 1, per_page: int = 20
+    ) -> SearchPage:
+        """Find works. Any string is a legal query; pages past the end are empty."""
+        ...
+
+    def neighbours(self, entity: str, id: int, limit: int = 10) -> tuple[Neighbour, ...]:
+        """What stands near a work, person or topic; empty for an unknown id."""
+        ...
+
+    def graph_slice(self, entity: str, id: int, limit: int = 60) -> GraphSlice:
+        """The graph around an entity: at most ``limit`` nodes (150 at most), laid out, seeded."""
+        ...
