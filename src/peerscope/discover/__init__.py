@@ -1,1 +1,32 @@
-"""(room docstring)"""
+"""The bridge between the record and retrieval: what readers search, and why it was found.
+
+Here the record becomes a catalogue, a query becomes a page of results with reasons, and a work, person
+or topic gets its neighbours and its graph slice. No table and no model is defined here; pages and
+commands above hold no rule of their own.
+"""
+
+from peerscope.discover.shapes import (
+    Discovery,
+    FacetValue,
+    GraphEdge,
+    GraphNode,
+    GraphSlice,
+    Neighbour,
+    Reason,
+    SearchFilters,
+    SearchPage,
+    WorkHit,
+)
+
+__all__ = [
+    "Discovery",
+    "FacetValue",
+    "GraphEdge",
+    "GraphNode",
+    "GraphSlice",
+    "Neighbour",
+    "Reason",
+    "SearchFilters",
+    "SearchPage",
+    "WorkHit",
+]

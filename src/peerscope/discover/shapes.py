@@ -133,7 +133,13 @@ class Discovery(Protocol):
     """Everything that pages and the command line ask of this room."""
 
     def search(
-        self, query: str, filters: SearchFilters, *, sort: str = "relevance", page: int = 1, per_page: int = 20
+        self,
+        query: str,
+        filters: SearchFilters,
+        *,
+        sort: str = "relevance",
+        page: int = 1,
+        per_page: int = 20,
     ) -> SearchPage:
         """Find works. Any string is a legal query; pages past the end are empty."""
         ...
