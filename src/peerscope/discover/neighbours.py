@@ -1,0 +1,255 @@
+"""What stands near a work, person or topic, each with the reason that put it there.
+
+The order is a plain sum of evidence (`WEIGHTS`), not a learned score: the reasons shown are all there is.
+Citation evidence follows bibliographic coupling (Kessler 1963) and co-citation (Small 1973).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+
+from peerscope.discover.shapes import Neighbour, Reason
+from peerscope.record.models import Authorship, Citation, Person, Topic, Venue, Work, WorkTopic
+
+Near = Callable[[Sequence[int], int], list[tuple[int, float]]]
+"""Works nearest to the mean vector of the given works, with their cosine; ``[]`` without vectors."""
+
+WEIGHTS = {"meaning": 1.0, "citation": 0.3, "coupling": 0.06, "cocited": 0.06, "together": 0.1}
+"""What one unit of evidence adds: a cosine of 1, a citation, one shared reference (five at most), ..."""
+
+COMMON_REFERENCE = 500
+"""A reference that more works than this share says little about any two of them, and is passed over."""
+
+NEAREST_WORKS = 30
+PERSON_WORKS = 50
+
+
+@dataclass(slots=True)
+class _Evidence:
+    score: float = 0.0
+    reasons: list[Reason] = field(default_factory=list)
+
+    def add(self, kind: str, amount: float, text: str) -> None:
+        self.score += WEIGHTS[kind] * amount
+        self.reasons.append(Reason(kind, text))
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """``1 work``, ``2 works``: a count with its noun."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def near_works(session: Session, work_id: int, near: Near, limit: int) -> tuple[Neighbour, ...]:
+    """Works near a work: by meaning, by direct citation, by shared references, by being cited together."""
+    found: defaultdict[int, _Evidence] = defaultdict(_Evidence)
+    for other, cosine in near([work_id], NEAREST_WORKS):
+        if cosine > 0:
+            found[other].add("meaning", cosine, "near in meaning")
+    for other in _linked(session, Citation.citing_id, Citation.cited_id, work_id):
+        found[other].add("citation", 1, "cited by this work")
+    for other in _linked(session, Citation.cited_id, Citation.citing_id, work_id):
+        found[other].add("citation", 1, "cites this work")
+    for other, shared in _coupled(session, work_id):
+        text = counted(shared, "reference in common", "references in common")
+        found[other].add("coupling", min(shared, 5), text)
+    for other, together in _cocited(session, work_id):
+        text = f"cited together by {counted(together, 'work', 'works')}"
+        found[other].add("cocited", min(together, 5), text)
+    found.pop(work_id, None)
+    return _described_works(session, found, limit)
+
+
+Column = InstrumentedAttribute[int] | InstrumentedAttribute[int | None]
+
+
+def _linked(session: Session, here: Column, there: Column, work_id: int) -> list[int]:
+    statement = (
+        select(there)
+        .join(Work, Work.id == there)
+        .where(here == work_id, there.is_not(None), Work.deleted_at.is_(None))
+        .order_by(Work.cited_by_count.desc(), Work.id)
+        .limit(NEAREST_WORKS)
+    )
+    return [other for other in session.scalars(statement) if other is not None]
+
+
+def _coupled(session: Session, work_id: int) -> list[tuple[int, int]]:
+    ours, theirs, cited = aliased(Citation), aliased(Citation), aliased(Work)
+    shared = func.count().label("shared")
+    statement = (
+        select(theirs.citing_id, shared)
+        .join(ours, ours.cited_id == theirs.cited_id)
+        .join(cited, cited.id == ours.cited_id)
+        .where(ours.citing_id == work_id, theirs.citing_id != work_id)
+        .where(cited.cited_by_count <= COMMON_REFERENCE)
+        .group_by(theirs.citing_id)
+        .order_by(shared.desc(), theirs.citing_id)
+        .limit(NEAREST_WORKS)
+    )
+    return [(other, number) for other, number in session.execute(statement) if number > 1]
+
+
+def _cocited(session: Session, work_id: int) -> list[tuple[int, int]]:
+    ours, theirs, citing = aliased(Citation), aliased(Citation), aliased(Work)
+    together = func.count().label("together")
+    statement = (
+        select(theirs.cited_id, together)
+        .join(ours, ours.citing_id == theirs.citing_id)
+        .join(citing, citing.id == ours.citing_id)
+        .where(ours.cited_id == work_id, theirs.cited_id != work_id)
+        .where(citing.references_count <= COMMON_REFERENCE)
+        .group_by(theirs.cited_id)
+        .order_by(together.desc(), theirs.cited_id)
+        .limit(NEAREST_WORKS)
+    )
+    return [
+        (other, number)
+        for other, number in session.execute(statement)
+        if other is not None and number > 1
+    ]
+
+
+def _ranked(found: dict[int, _Evidence], limit: int) -> list[tuple[int, _Evidence]]:
+    return sorted(found.items(), key=lambda pair: (-pair[1].score, pair[0]))[:limit]
+
+
+def _described_works(
+    session: Session, found: dict[int, _Evidence], limit: int
+) -> tuple[Neighbour, ...]:
+    ranked = _ranked(found, limit)
+    statement = (
+        select(Work.id, Work.title, Work.publication_year, Venue.display_name)
+        .outerjoin(Venue, Venue.id == Work.venue_id)
+        .where(Work.id.in_([number for number, _ in ranked]), Work.deleted_at.is_(None))
+    )
+    rows = {row[0]: row for row in session.execute(statement)}
+    return tuple(
+        Neighbour(
+            "W",
+            number,
+            rows[number][1],
+            ", ".join(str(part) for part in (rows[number][3], rows[number][2]) if part),
+            tuple(evidence.reasons),
+        )
+        for number, evidence in ranked
+        if number in rows
+    )
+
+
+def near_people(session: Session, person_id: int, near: Near, limit: int) -> tuple[Neighbour, ...]:
+    """People near a person: coauthors, and authors of works near in meaning to the person's."""
+    works = list(
+        session.scalars(
+            select(Authorship.work_id)
+            .join(Work, Work.id == Authorship.work_id)
+            .where(Authorship.person_id == person_id, Work.deleted_at.is_(None))
+            .order_by(Work.publication_year.desc(), Work.id)
+            .limit(PERSON_WORKS)
+        )
+    )
+    if not works:
+        return ()
+    found: defaultdict[int, _Evidence] = defaultdict(_Evidence)
+    for other, joint in _coauthors(session, person_id):
+        found[other].add("together", min(joint, 10), f"{counted(joint, 'work', 'works')} together")
+    cosines = dict(near(works, NEAREST_WORKS))
+    for other, titles in _authors_of(session, cosines, excluding=person_id).items():
+        best = max(titles, key=lambda pair: cosines[pair[0]])
+        found[other].add("meaning", cosines[best[0]], f"wrote “{best[1]}”, near in meaning")
+    return _described(session, "A", Person, found, limit)
+
+
+def _coauthors(session: Session, person_id: int) -> list[tuple[int, int]]:
+    ours, theirs = aliased(Authorship), aliased(Authorship)
+    joint = func.count(theirs.work_id.distinct()).label("joint")
+    statement = (
+        select(theirs.person_id, joint)
+        .join(ours, ours.work_id == theirs.work_id)
+        .where(ours.person_id == person_id, theirs.person_id.is_not(None))
+        .where(theirs.person_id != person_id)
+        .group_by(theirs.person_id)
+        .order_by(joint.desc(), theirs.person_id)
+        .limit(NEAREST_WORKS)
+    )
+    return [(other, number) for other, number in session.execute(statement) if other is not None]
+
+
+def _authors_of(
+    session: Session, work_ids: Iterable[int], *, excluding: int
+) -> dict[int, list[tuple[int, str]]]:
+    authored: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+    statement = (
+        select(Authorship.person_id, Work.id, Work.title)
+        .join(Work, Work.id == Authorship.work_id)
+        .where(Work.id.in_(list(work_ids)), Authorship.person_id.is_not(None))
+        .where(Authorship.person_id != excluding, Authorship.position < NEAREST_WORKS)
+    )
+    for other, work_id, title in session.execute(statement):
+        if other is not None:
+            authored[other].append((work_id, title))
+    return authored
+
+
+def near_topics(session: Session, topic_id: int, near: Near, limit: int) -> tuple[Neighbour, ...]:
+    """Topics near a topic: carried by the same works, or by works near in meaning to its works."""
+    ours, theirs = aliased(WorkTopic), aliased(WorkTopic)
+    both = func.count().label("both")
+    statement = (
+        select(theirs.topic_id, both)
+        .join(ours, ours.work_id == theirs.work_id)
+        .where(ours.topic_id == topic_id, theirs.topic_id != topic_id)
+        .group_by(theirs.topic_id)
+        .order_by(both.desc(), theirs.topic_id)
+        .limit(NEAREST_WORKS)
+    )
+    found: defaultdict[int, _Evidence] = defaultdict(_Evidence)
+    for other, number in session.execute(statement):
+        text = f"{counted(number, 'work carries', 'works carry')} both"
+        found[other].add("together", min(number, 50), text)
+    works = list(
+        session.scalars(
+            select(WorkTopic.work_id)
+            .where(WorkTopic.topic_id == topic_id)
+            .order_by(WorkTopic.score.desc(), WorkTopic.work_id)
+            .limit(PERSON_WORKS)
+        )
+    )
+    cosines = dict(near(works, 2 * NEAREST_WORKS)) if works else {}
+    carried = Counter(
+        session.scalars(select(WorkTopic.topic_id).where(WorkTopic.work_id.in_(list(cosines))))
+    )
+    for other, number in carried.items():
+        if other != topic_id:
+            text = f"{counted(number, 'work', 'works')} near in meaning"
+            found[other].add("meaning", number / (2 * NEAREST_WORKS), text)
+    return _described(session, "T", Topic, found, limit)
+
+
+def _described(
+    session: Session,
+    entity: str,
+    table: type[Person | Topic],
+    found: dict[int, _Evidence],
+    limit: int,
+) -> tuple[Neighbour, ...]:
+    ranked = _ranked(found, limit)
+    statement = select(table.id, table.display_name, table.works_count).where(
+        table.id.in_([number for number, _ in ranked])
+    )
+    rows = {row[0]: row for row in session.execute(statement)}
+    return tuple(
+        Neighbour(
+            entity,
+            number,
+            rows[number][1],
+            counted(rows[number][2], "work", "works"),
+            tuple(evidence.reasons),
+        )
+        for number, evidence in ranked
+        if number in rows
+    )
