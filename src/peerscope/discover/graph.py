@@ -53,12 +53,13 @@ class _Draft:
 
     nodes: dict[str, tuple[str, int]] = field(default_factory=dict)
     edges: dict[tuple[str, str, str], tuple[float, str]] = field(default_factory=dict)
+    limit: int = MOST_NODES
     truncated: bool = False
 
     def add(self, entity: str, numbers: Iterable[int], room: int) -> list[int]:
         added = []
         for number in numbers:
-            if room <= 0:
+            if room <= 0 or len(self.nodes) >= self.limit:
                 self.truncated = True
                 break
             key = f"{entity}{number}"
@@ -79,7 +80,7 @@ class _Draft:
 def graph_slice(session: Session, entity: str, number: int, near: Near, limit: int) -> GraphSlice:
     """The slice around an entity, at most ``min(limit, 150)`` nodes; empty for an unknown one."""
     room = max(2, min(limit, MOST_NODES)) - 1
-    draft = _Draft()
+    draft = _Draft(limit=room + 1)
     draft.add(entity, [number], 1)
     shares = {kind: max(1, int(share * room)) for kind, share in SHARES[entity].items()}
     works = _works(session, entity, number, near, shares.get("W", 0) + 1)

@@ -45,9 +45,8 @@ def replace_suggested_topics(session: Session, topics: Sequence[SuggestedTopic])
     exchange atomic.
     """
     source_id = _source(session)
-    known = dict(
-        session.execute(select(Topic.name_key, Topic.id).where(Topic.origin == "suggested"))
-    )
+    suggested = select(Topic.name_key, Topic.id).where(Topic.origin == "suggested")
+    known = dict(session.execute(suggested).all())
     session.execute(
         delete(WorkTopic).where(
             WorkTopic.topic_id.in_(select(Topic.id).where(Topic.origin == "suggested"))

@@ -1,0 +1,48 @@
+# Two commands matter: `make demo` shows a running site, `make test` runs every test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_HOME ?= demo-site
+PORT ?= 8321
+export OMP_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types imports format clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# One environment; the stamp of an extra is renewed when the project file or the pins change.
+$(VENV)/.installed-%: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Peerscope needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing Peerscope and what it needs into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
+	@touch $@
+
+demo: $(VENV)/.installed-learn  ## Import the starter collection, train the search, serve the site
+	@$(BIN)/peerscope up --home $(DEMO_HOME) --port $(PORT)
+
+test: $(VENV)/.installed-dev  ## Run all tests (browser tests need Debian's chromium)
+	@$(BIN)/python -m pytest -n auto --dist loadfile
+
+check: lint types imports  ## Lint, types, import rules: what a contributor runs before a commit
+
+lint: $(VENV)/.installed-dev  ## ruff: lint and format
+	@$(BIN)/ruff check src tests benchmarks
+	@$(BIN)/ruff format --check src tests benchmarks
+
+types: $(VENV)/.installed-dev  ## mypy --strict on src
+	@$(BIN)/mypy
+
+imports: $(VENV)/.installed-dev  ## import-linter: the rooms and their arrows
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev  ## Format the code
+	@$(BIN)/ruff check --fix-only --quiet src tests benchmarks
+	@$(BIN)/ruff format --quiet src tests benchmarks
+
+clean:  ## Remove the environment, caches and the demo site
+	rm -rf $(VENV) $(DEMO_HOME) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
