@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from peerscope.record.markup import clean
 from peerscope.record.parsed import Good, ParsedAuthor, ParsedWork, Quarantined, Record
@@ -55,19 +56,21 @@ def numbered(found: Iterable[Located]) -> Iterator[Record]:
     Yields:
         `Good` or `Quarantined` in file order; of two records with one key the first goes in.
     """
-    seen: dict[str, int] = {}
+    seen: dict[str, tuple[int, int]] = {}
     for position, record in enumerate(found):
         outcome, key = record.outcome, record.key
         if isinstance(outcome, ParsedWork):
-            first = seen.setdefault(outcome.key, record.line)
-            if first == record.line:
+            if outcome.key not in seen:
+                seen[outcome.key] = (record.line, position + 1)
                 yield Good(position, outcome)
                 continue
             key = outcome.key
+            line, ordinal = seen[key]
             outcome = Refused(
-                f"The key '{key}' stands on line {first} and again on line {record.line}; "
-                "the first record went in.",
-                f"Give the record on line {record.line} a key of its own, or remove it if both are the same work.",
+                f"The key '{key}' belongs to record {ordinal} on line {line} and again to record "
+                f"{position + 1} on line {record.line}; the first went in.",
+                f"Give the record on line {record.line} a key of its own, or remove it if both are "
+                "the same work.",
             )
         yield Quarantined(
             position,
@@ -188,3 +191,27 @@ def split_topics(printed: str) -> list[str]:
         else:
             part += char
     return [*parts, part]
+
+
+def chunks(path: str) -> Iterator[bytes]:
+    """The file's bytes in pieces, as UTF-8 where it starts with a UTF-16 mark."""
+    with Path(path).open("rb") as file:
+        first = file.read(1 << 18)
+        if first[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            with Path(path).open(encoding="utf-16", errors="replace") as text:
+                while piece := text.read(1 << 17):
+                    yield piece.encode("utf-8", "replace")
+            return
+        yield first.removeprefix(b"\xef\xbb\xbf")
+        while piece_bytes := file.read(1 << 18):
+            yield piece_bytes
+
+
+def decode(source: bytes) -> str:
+    """UTF-8, else Windows-1252, else Latin-1, which takes every byte."""
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return source.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return source.decode("latin-1")

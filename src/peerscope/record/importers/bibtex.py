@@ -11,7 +11,6 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from pathlib import Path
 
 from bibtexparser.model import DuplicateFieldKeyBlock, Entry, String
 from bibtexparser.splitter import Splitter
@@ -21,6 +20,7 @@ from peerscope.record.importers.bibliography import (
     Refused,
     arxiv_of,
     check_year,
+    chunks,
     doi_of,
     iso_date,
     numbered,
@@ -103,20 +103,6 @@ class BibtexImporter:
             if key and key.lower() in wanted and not isinstance(fields, Refused):
                 parents.setdefault(key.lower(), {k: v[:20_000] for k, v in fields.items()})
         return parents
-
-
-def chunks(path: str) -> Iterator[bytes]:
-    """The file's bytes in pieces, as UTF-8 where it starts with a UTF-16 mark."""
-    with Path(path).open("rb") as file:
-        first = file.read(1 << 18)
-        if first[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            with Path(path).open(encoding="utf-16", errors="replace") as text:
-                while piece := text.read(1 << 17):
-                    yield piece.encode("utf-8", "replace")
-            return
-        yield first.removeprefix(b"\xef\xbb\xbf")
-        while piece_bytes := file.read(1 << 18):
-            yield piece_bytes
 
 
 def _read_fields(path: str) -> Iterator[tuple[Block, dict[str, str] | Refused, str | None]]:

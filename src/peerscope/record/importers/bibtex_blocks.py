@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from peerscope.record.importers.bibliography import MAX_RECORD
+from peerscope.record.importers.bibliography import MAX_RECORD, decode
 
 _START = re.compile(rb"(?<![\w@])@[ \t]*([A-Za-z]+)\s{0,100}([{(])")
 _NEXT = (
@@ -34,16 +34,6 @@ class Block:
     def text(self) -> str:
         """The source as text: UTF-8, or Windows-1252 where its bytes are not UTF-8."""
         return decode(self.source)
-
-
-def decode(source: bytes) -> str:
-    """UTF-8, else Windows-1252, else Latin-1, which takes every byte."""
-    for encoding in ("utf-8", "cp1252"):
-        try:
-            return source.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return source.decode("latin-1")
 
 
 def blocks(chunks: Iterable[bytes]) -> Iterator[Block]:

@@ -1,0 +1,106 @@
+"""Works as JSON-LD in schema.org's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from peerscope.record.parsed import ParsedAuthor, ParsedWork
+
+_TYPES = {
+    "book": "Book", "book-chapter": "Chapter", "dissertation": "Thesis", "report": "Report",
+    "dataset": "Dataset", "software": "SoftwareSourceCode", "review": "Review", "other": "CreativeWork",
+}  # fmt: skip
+_RESOLVERS = {
+    "doi": "https://doi.org/", "arxiv": "https://arxiv.org/abs/", "openalex": "https://openalex.org/",
+    "acl": "https://aclanthology.org/", "pmid": "https://pubmed.ncbi.nlm.nih.gov/",
+}  # fmt: skip
+
+
+def to_jsonld(works: Iterable[ParsedWork]) -> Iterator[str]:
+    """Yield one JSON-LD document with all works in its ``@graph``, piece by piece."""
+    start = '{"@context":"https://schema.org","@graph":[\n'
+    for work in works:
+        yield start + orjson.dumps(jsonld_work(work)).decode()
+        start = ",\n"
+    yield f"{start}]}}\n" if start != ",\n" else "\n]}\n"
+
+
+def jsonld_work(work: ParsedWork) -> dict[str, Any]:
+    """One work as a schema.org node, without the context; statements nobody made are left out."""
+    links = [_RESOLVERS[scheme] + value for scheme, value in work.ids.items() if scheme in _RESOLVERS]
+    node: dict[str, Any] = {
+        "@id": links[0] if links else work.url,
+        "@type": _TYPES.get(work.type, "ScholarlyArticle"),
+        "headline": work.title,
+        "name": work.title,
+        "author": [_person(author) for author in work.authors],
+        "editor": [_person(editor) for editor in work.editors],
+        "datePublished": work.date or (str(work.year) if work.year else None),
+        "inLanguage": work.language,
+        "abstract": work.abstract,
+        "description": work.summary,
+        "isPartOf": _venue(work),
+        "publisher": {"@type": "Organization", "name": work.publisher} if work.publisher else None,
+        "pagination": work.pages,
+        "isbn": work.ids.get("isbn"),
+        "identifier": [
+            {"@type": "PropertyValue", "propertyID": scheme, "value": value}
+            for scheme, value in work.ids.items()
+        ],
+        "sameAs": links[1:],
+        "url": work.url,
+        "isAccessibleForFree": work.is_oa,
+        "license": work.licence,
+        "keywords": [topic.name for topic in work.topics],
+        "citation": [_reference(r.scheme, r.value, r.raw) for r in work.references],
+        "encoding": {"@type": "MediaObject", "contentUrl": work.pdf_url} if work.pdf_url else None,
+        "workExample": [
+            {"@type": "SoftwareSourceCode" if a.kind == "code" else "Dataset", "url": a.url}
+            for a in work.artifacts
+        ],
+    }
+    return {key: value for key, value in node.items() if value not in (None, "", [])}
+
+
+def _venue(work: ParsedWork) -> dict[str, Any] | None:
+    if not work.venue:
+        return None
+    kind = "Periodical" if work.type == "journal-article" else "Book" if work.type == "book-chapter" else "CreativeWork"
+    venue: dict[str, Any] = {"@type": kind, "name": work.venue}
+    for scheme in ("issn", "isbn"):
+        if scheme in work.venue_ids:
+            venue[scheme] = work.venue_ids[scheme]
+    if not work.volume and not work.issue:
+        return venue
+    number: dict[str, Any] = venue
+    if work.volume:
+        number = {"@type": "PublicationVolume", "volumeNumber": work.volume, "isPartOf": number}
+    if work.issue:
+        number = {"@type": "PublicationIssue", "issueNumber": work.issue, "isPartOf": number}
+    return number
+
+
+def _person(author: ParsedAuthor) -> dict[str, Any]:
+    node: dict[str, Any] = {"@type": "Person", "name": author.name}
+    if author.family and author.given:
+        node |= {"familyName": author.family, "givenName": author.given}
+    if "orcid" in author.ids:
+        node["@id"] = f"https://orcid.org/{author.ids['orcid']}"
+    places = []
+    for place in author.institutions:
+        organisation = {"@type": "Organization", "name": place.name}
+        if "ror" in place.ids:
+            organisation["@id"] = f"https://ror.org/{place.ids['ror'].rpartition('/')[2]}"
+        places.append(organisation)
+    if places:
+        node["affiliation"] = places
+    return node
+
+
+def _reference(scheme: str | None, value: str | None, raw: str | None) -> Any:
+    if scheme in _RESOLVERS and value:
+        return {"@id": _RESOLVERS[scheme] + value}
+    return raw or f"{scheme}:{value}"
