@@ -16,7 +16,15 @@ from peerscope.record.export.openalex import to_openalex
 from peerscope.record.export.ris import to_ris
 from peerscope.record.parsed import ParsedWork
 
-__all__ = ["EXPORTERS", "Exporter", "to_bibtex", "to_csl_json", "to_jsonld", "to_openalex", "to_ris"]
+__all__ = [
+    "EXPORTERS",
+    "Exporter",
+    "to_bibtex",
+    "to_csl_json",
+    "to_jsonld",
+    "to_openalex",
+    "to_ris",
+]
 
 
 class Exporter(NamedTuple):

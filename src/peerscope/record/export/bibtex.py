@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from peerscope.record.importers.bibliography import suffix_of
-from peerscope.record.importers.bibtex_fields import ENTRY_TYPES, LANGUAGES, MONTHS, TYPES, raw_safe
+from peerscope.record.importers.bibtex_fields import ENTRY_TYPES, MONTHS, TYPES, raw_safe
 from peerscope.record.markup import clean, escape_tex, to_tex
 from peerscope.record.parsed import ParsedAuthor, ParsedWork
 
@@ -127,7 +127,11 @@ def _month(work: ParsedWork) -> Iterator[tuple[str, str]]:
 
 
 def _pages(pages: str) -> str:
-    return escape_tex(pages).replace("-{}-", "--") if "--" in pages else escape_tex(pages).replace("-", "--")
+    return (
+        escape_tex(pages).replace("-{}-", "--")
+        if "--" in pages
+        else escape_tex(pages).replace("-", "--")
+    )
 
 
 def _topic(name: str) -> str:
@@ -145,14 +149,13 @@ def _name(author: ParsedAuthor) -> str:
     if author.family and author.given:
         parts = [author.family, suffix_of(author), author.given]
         return ", ".join(_name_part(part) for part in parts if part)
-    if author.family is None and re.fullmatch(r"[^\s,{}\\~]+(?: [^\s,{}\\~]+)+", author.name):
-        if not _WORD_AND.search(author.name):
-            return escape_tex(author.name)
+    # A name that its source left whole: most are persons, whom a style may abbreviate.
+    spaced = re.fullmatch(r"[^\s,{}\\~]+(?: [^\s,{}\\~]+)+", author.name)
+    if author.family is None and spaced and not _WORD_AND.search(author.name):
+        return escape_tex(author.name)
     return f"{{{escape_tex(author.name)}}}"
 
 
 def _name_part(part: str) -> str:
     text = escape_tex(clean(part))
     return f"{{{text}}}" if "," in part or _WORD_AND.search(part) else text
-
-

@@ -16,7 +16,13 @@ from peerscope.record.markup.nodes import CLOSE, MATHS, OPEN, TEXT, parse
 from peerscope.record.markup.tex import surely_maths
 from peerscope.record.parsed import ParsedAuthor, ParsedWork
 
-_TAGS = {"emph": "i", "textbf": "b", "textsuperscript": "sup", "textsubscript": "sub", "texttt": "tt"}
+_TAGS = {
+    "emph": "i",
+    "textbf": "b",
+    "textsuperscript": "sup",
+    "textsubscript": "sub",
+    "texttt": "tt",
+}
 
 
 def to_csl_json(works: Iterable[ParsedWork]) -> Iterator[str]:
@@ -122,7 +128,9 @@ def _rich(markup: str) -> str:
         elif kind == MATHS:
             follows = events[index + 1][1][:1] if index + 1 < len(events) else ""
             bare = surely_maths(value, follows, mixed=True) and not re.search(r"[<&]", value)
-            parts.append(f"${value}$" if bare else f"<tex-math>{html.escape(value, quote=False)}</tex-math>")
+            parts.append(
+                f"${value}$" if bare else f"<tex-math>{html.escape(value, quote=False)}</tex-math>"
+            )
         elif kind == TEXT:
             parts.append(_escape(value, alone=len(events) == 1))
         else:

@@ -30,7 +30,9 @@ def to_jsonld(works: Iterable[ParsedWork]) -> Iterator[str]:
 
 def jsonld_work(work: ParsedWork) -> dict[str, Any]:
     """One work as a schema.org node, without the context; statements nobody made are left out."""
-    links = [_RESOLVERS[scheme] + value for scheme, value in work.ids.items() if scheme in _RESOLVERS]
+    links = [
+        _RESOLVERS[scheme] + value for scheme, value in work.ids.items() if scheme in _RESOLVERS
+    ]
     node: dict[str, Any] = {
         "@id": links[0] if links else work.url,
         "@type": _TYPES.get(work.type, "ScholarlyArticle"),
@@ -68,7 +70,13 @@ def jsonld_work(work: ParsedWork) -> dict[str, Any]:
 def _venue(work: ParsedWork) -> dict[str, Any] | None:
     if not work.venue:
         return None
-    kind = "Periodical" if work.type == "journal-article" else "Book" if work.type == "book-chapter" else "CreativeWork"
+    kind = (
+        "Periodical"
+        if work.type == "journal-article"
+        else "Book"
+        if work.type == "book-chapter"
+        else "CreativeWork"
+    )
     venue: dict[str, Any] = {"@type": kind, "name": work.venue}
     for scheme in ("issn", "isbn"):
         if scheme in work.venue_ids:

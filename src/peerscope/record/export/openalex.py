@@ -12,7 +12,11 @@ from peerscope.record.parsed import ParsedAuthor, ParsedInstitution, ParsedWork
 _TYPES = {
     "journal-article": "article", "proceedings-article": "article", "review": "review",
 }  # fmt: skip
-_SOURCE_TYPES = {"journal-article": "journal", "proceedings-article": "conference", "preprint": "repository"}
+_SOURCE_TYPES = {
+    "journal-article": "journal",
+    "proceedings-article": "conference",
+    "preprint": "repository",
+}
 
 
 def to_openalex(works: Iterable[ParsedWork]) -> Iterator[str]:
@@ -24,7 +28,9 @@ def to_openalex(works: Iterable[ParsedWork]) -> Iterator[str]:
 def openalex_work(work: ParsedWork) -> dict[str, Any]:
     """One work in the shape of OpenAlex's ``/works``; unknown values are ``None``, never guessed."""
     doi = f"https://doi.org/{work.ids['doi']}" if "doi" in work.ids else None
-    identifier = f"https://openalex.org/{work.ids['openalex']}" if "openalex" in work.ids else work.key
+    identifier = (
+        f"https://openalex.org/{work.ids['openalex']}" if "openalex" in work.ids else work.key
+    )
     location = _location(work, doi)
     oa_url = work.pdf_url or work.url if work.is_oa else None
     return {
@@ -94,7 +100,9 @@ def _ids(work: ParsedWork, doi: str | None) -> dict[str, str]:
     ids: dict[str, str | None] = {
         "openalex": _openalex(work.ids),
         "doi": doi,
-        "pmid": f"https://pubmed.ncbi.nlm.nih.gov/{work.ids['pmid']}" if "pmid" in work.ids else None,
+        "pmid": f"https://pubmed.ncbi.nlm.nih.gov/{work.ids['pmid']}"
+        if "pmid" in work.ids
+        else None,
     }
     return {scheme: value for scheme, value in ids.items() if value}
 

@@ -17,10 +17,10 @@ MAX_TITLE = 4_000
 """Longest title, in characters."""
 
 _DOI = re.compile(r"10\.\d{4,9}(?:\.\d+)*/[^\s{}\\]+")
-_DOI_PREFIX = re.compile(r"^(?:https?://(?:dx\.|www\.)?doi\.org/|doi\s*[:=]\s*|doi\s+)", re.IGNORECASE)
-_ARXIV = re.compile(
-    r"(?:\d{4}\.\d{4,5}|[a-z][a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?", re.IGNORECASE
+_DOI_PREFIX = re.compile(
+    r"^(?:https?://(?:dx\.|www\.)?doi\.org/|doi\s*[:=]\s*|doi\s+)", re.IGNORECASE
 )
+_ARXIV = re.compile(r"(?:\d{4}\.\d{4,5}|[a-z][a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?", re.IGNORECASE)
 _ARXIV_PREFIX = re.compile(
     r"^(?:https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf)/|arxiv\s*[:.]\s*|https?://(?:dx\.)?doi\.org/10\.48550/arxiv\.|10\.48550/arxiv\.)",
     re.IGNORECASE,
@@ -166,7 +166,9 @@ def person(family: str, given: str, suffix: str = "") -> ParsedAuthor | None:
         return None
     if not family:
         return ParsedAuthor(name=name, family=name)
-    return ParsedAuthor(name=name, family=family if given or not suffix else name, given=given or None)
+    return ParsedAuthor(
+        name=name, family=family if given or not suffix else name, given=given or None
+    )
 
 
 def suffix_of(author: ParsedAuthor) -> str:

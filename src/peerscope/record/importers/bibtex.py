@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from hashlib import blake2b
 
 from bibtexparser.model import DuplicateFieldKeyBlock, Entry, String
@@ -42,15 +42,16 @@ from peerscope.record.importers.bibtex_fields import (
     raw_safe,
 )
 from peerscope.record.markup import clean, from_tex
+from peerscope.record.markup.clean import words
 from peerscope.record.parsed import WORK_TYPES, ParsedArtifact, ParsedTopic, ParsedWork, Record
 
 # The splitter warns about every broken block; ours go to quarantine with a reason.
 logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)
 
 _MAX_PARENTS = 50_000
-_NOT_INHERITED = frozenset(
+_NOT_INHERITED = words(
     "title author doi eprint url abstract keywords pages crossref key ids pmid code data pdf "
-    "shorttitle xdata entrysubtype archiveprefix eprinttype primaryclass sortkey label note".split()
+    "shorttitle xdata entrysubtype archiveprefix eprinttype primaryclass sortkey label note"
 )
 _DOUBLED = "\x01\x02"  # two backslashes, hidden from a splitter that looks one character back
 _VERBATIM = re.compile(r"\\([%&#_$~{}-])(?:\{\})?|\\textasciitilde\s*(?:\{\})?|\\url\s*|[{}]")
@@ -92,7 +93,9 @@ class BibtexImporter:
         wanted: set[str] = set()
         tail = b""
         for chunk in chunks(path):
-            for found in re.finditer(rb"(?i)crossref\s*=\s*[{\"]?\s*([^\s{}\",]{1,200})", tail + chunk):
+            for found in re.finditer(
+                rb"(?i)crossref\s*=\s*[{\"]?\s*([^\s{}\",]{1,200})", tail + chunk
+            ):
                 if len(wanted) < _MAX_PARENTS:
                     wanted.add(found[1].decode("utf-8", "replace").lower())
             tail = chunk[-300:]
@@ -112,8 +115,8 @@ def _read_fields(path: str) -> Iterator[tuple[Block, dict[str, str] | Refused, s
         if block.type in ("comment", "preamble"):
             continue
         if block.problem:
-            key = re.match(r"@\s*\w+\s*[{(]\s*([^\s,{}\"=]+)\s*,", block.text)
-            yield block, Refused(block.problem, block.mend), key[1] if key else None
+            named = re.match(r"@\s*\w+\s*[{(]\s*([^\s,{}\"=]+)\s*,", block.text)
+            yield block, Refused(block.problem, block.mend), named[1] if named else None
             continue
         entry = _parse(block)
         if isinstance(entry, String):
@@ -139,7 +142,9 @@ def _parse(block: Block) -> Entry | String | Refused:
         first = first.ignore_error_block
     if isinstance(first, Entry | String):
         return first
-    detail = str(getattr(getattr(first, "error", None), "abort_reason", "") or "it cannot be parsed")
+    detail = str(
+        getattr(getattr(first, "error", None), "abort_reason", "") or "it cannot be parsed"
+    )
     return Refused(
         f"The entry is not well formed: {clean(detail).rstrip('.')}.",
         "Correct the entry's commas, equals signs, braces and quotation marks.",
@@ -343,9 +348,14 @@ def _type_and_venue(work: ParsedWork, entry_type: str, source: _Fields) -> None:
     venue = from_tex(source.left.get(venue_field, "")).text
     archived = bool(_ARCHIVE.match(venue))
     bare = not venue and "arxiv" in work.ids and "howpublished" not in source.left
-    if work.type in ("journal-article", "other") and (archived or (bare and entry_type != "article")):
-        work.type = "preprint"
-    elif work.type == "other" and "arxiv" in work.ids and entry_type in ("misc", "unpublished", "online"):
+    if (
+        work.type in ("journal-article", "other")
+        and (archived or (bare and entry_type != "article"))
+    ) or (
+        work.type == "other"
+        and "arxiv" in work.ids
+        and entry_type in ("misc", "unpublished", "online")
+    ):
         work.type = "preprint"
     subtype = source.left.get("entrysubtype", "")
     if subtype in WORK_TYPES:
@@ -406,5 +416,3 @@ def _series_numbers(work: ParsedWork, source: _Fields) -> None:
         source.take("isbn")
         place = work.ids if work.type in ("book", "dissertation", "report") else work.venue_ids
         place["isbn"] = isbn
-
-

@@ -55,9 +55,15 @@ def blocks(chunks: Iterable[bytes]) -> Iterator[Block]:
 
 
 def _check_rest(block: Block, rest: bytes) -> Block:
-    if block.problem is None and block.type not in ("comment", "preamble") and _LOST_FIELD.match(rest):
+    if (
+        block.problem is None
+        and block.type not in ("comment", "preamble")
+        and _LOST_FIELD.match(rest)
+    ):
         block.problem = "The entry closes too early: fields stand behind its closing brace."
-        block.mend = "Remove the brace that closes too much, so that all fields stand inside the entry."
+        block.mend = (
+            "Remove the brace that closes too much, so that all fields stand inside the entry."
+        )
     return block
 
 
@@ -151,7 +157,7 @@ class _Cutter:
                 scan = mark.start() - base + 1
 
     def unclosed(self, block: Block, length: int, opened: int, paren: bool) -> Block:
-        """A block without end: perhaps a path like ``{C:\\dir\\}`` hides it, else it is broken."""
+        r"""A block without end: perhaps a path like ``{C:\dir\}`` hides it, else it is broken."""
         source = self.data[self.at : self.at + length]
         if block.type == "comment":
             # Nothing of a comment is needed; entries may stand right behind its first line.
@@ -165,14 +171,19 @@ class _Cutter:
             return block
         self.advance(self.at + length)
         block.source = source
-        block.problem = "The entry is never closed: a brace or quotation mark is missing, or the file was cut off."
+        block.problem = (
+            "The entry is never closed: a brace or quotation mark is missing, "
+            "or the file was cut off."
+        )
         block.mend = "Add the missing closing brace or quotation mark and import the file again."
         return block
 
     def too_large(self, block: Block) -> Block:
         block.source = self.data[self.at : self.at + 2000]
         block.problem = f"The entry is larger than {MAX_RECORD // 1024 // 1024} MB."
-        block.mend = "Close the brace that is missing in it, or move the large field out of the entry."
+        block.mend = (
+            "Close the brace that is missing in it, or move the large field out of the entry."
+        )
         while True:
             found = _RESUME.search(self.data, self.at)
             if found and (found.end() < len(self.data) or self.ended):

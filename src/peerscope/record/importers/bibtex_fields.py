@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-from bibtexparser.middlewares.names import parse_single_name_into_parts, split_multiple_persons_names
+from bibtexparser.middlewares.names import (
+    parse_single_name_into_parts,
+    split_multiple_persons_names,
+)
 
 from peerscope.record.importers.bibliography import Refused, person
 from peerscope.record.markup import escape_tex, from_tex
@@ -184,7 +187,9 @@ def _name(one: str) -> ParsedAuthor | None:
 def month_and_day(printed: str) -> tuple[int, int | None] | None:
     """Month and day of a month field ("jun", "6", "June~5"), or ``None`` where it is something else."""
     text = from_tex(printed).text.lower().strip(". ")
-    match = re.fullmatch(r"(?:(\d{1,2})\.?\s+)?([a-z]{3,9})\.?(?:\s+(\d{1,2})(?:st|nd|rd|th)?)?", text)
+    match = re.fullmatch(
+        r"(?:(\d{1,2})\.?\s+)?([a-z]{3,9})\.?(?:\s+(\d{1,2})(?:st|nd|rd|th)?)?", text
+    )
     if match and not (match[1] and match[3]):
         for number, name in enumerate(MONTH_NAMES, 1):
             if match[2] in (name.lower(), name[:3].lower()) or (match[2] == "sept" and number == 9):

@@ -77,7 +77,9 @@ def _located(path: str) -> Iterator[Located]:
         source = decode(element.source[:2000])
         try:
             item = _load(element)
-            key = _string(item, "id") or "entry-" + blake2b(element.source, digest_size=6).hexdigest()
+            key = (
+                _string(item, "id") or "entry-" + blake2b(element.source, digest_size=6).hexdigest()
+            )
         except Refused as refusal:
             yield Located(element.line, source, refusal)
             continue
@@ -161,12 +163,12 @@ def to_work(item: dict[str, Any], key: str) -> ParsedWork:
 def keep(value: Any) -> str:
     """A value as a text of ``extra``: texts stay unless they would read as JSON."""
     if isinstance(value, str):
-        value = value.encode("utf-8", "ignore").decode()
+        text = value.encode("utf-8", "ignore").decode()
         try:
-            orjson.loads(value)
+            orjson.loads(text)
         except orjson.JSONDecodeError:
-            return value
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+            return text
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode("utf-8")
 
 
 def _take(left: dict[str, Any], name: str) -> str:
@@ -192,7 +194,11 @@ def _person(one: dict[str, Any]) -> ParsedAuthor | None:
     particles = [_string(one, "dropping-particle"), _string(one, "non-dropping-particle")]
     family = " ".join(part for part in [*particles, _string(one, "family")] if part)
     literal = _string(one, "literal") or _string(one, "name")
-    author = person(literal, "") if literal else person(family, _string(one, "given"), _string(one, "suffix"))
+    author = (
+        person(literal, "")
+        if literal
+        else person(family, _string(one, "given"), _string(one, "suffix"))
+    )
     if author is None:
         return None
     orcid = orcid_of(_string(one, "ORCID") or _string(one, "orcid"))

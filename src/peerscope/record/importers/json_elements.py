@@ -68,7 +68,9 @@ class _Cutter:
             line, offset = self.line, self.offset
             stray = self.advance(end).strip(b" \t\r\n,[]}\x1e\x00")
             if stray:
-                yield Element(stray[:2000], line, offset, "Here stands something that is not an object.")
+                yield Element(
+                    stray[:2000], line, offset, "Here stands something that is not an object."
+                )
             if start >= 0:
                 yield self.element()
             elif not self.more():
@@ -113,7 +115,9 @@ class _Cutter:
                     if head or len(found.source) > MAX_RECORD:
                         self.advance(mark.end())
                         found.source = found.source[:2000]
-                        found.problem = f"The object is larger than {MAX_RECORD // 1024 // 1024} MB."
+                        found.problem = (
+                            f"The object is larger than {MAX_RECORD // 1024 // 1024} MB."
+                        )
                     return found
 
     def give_up(self, search_from: int) -> bytes:

@@ -272,7 +272,9 @@ def _identifiers(work: ParsedWork, left: Tags) -> None:
             left["AN"].remove(value)
     if not left.get("AN", [""]):
         del left["AN"]
-    addresses = [part for value in left.get("UR", []) for part in re.split(r"\s*;\s*(?=https?:)", value)]
+    addresses = [
+        part for value in left.get("UR", []) for part in re.split(r"\s*;\s*(?=https?:)", value)
+    ]
     for address in addresses[:1]:
         work.url = url_of(address)
         if work.url:

@@ -18,11 +18,15 @@ _JOINERS = "\u200c\u200d"
 _SUSPECT = re.compile(f"[{_HARMFUL}{_JOINERS}]|[^\\S ]|  |^ | $")
 _STRIP = re.compile(f"[{_HARMFUL}]")
 # Joiners carry meaning between letters of Persian or Indic scripts and within emoji, never in ASCII.
-_LOOSE_JOINER = re.compile(f"(?<![^\\x00-\\x7f])[{_JOINERS}]+|[{_JOINERS}]+(?![^\\x00-\\x7f\\u200c\\u200d])")
+_LOOSE_JOINER = re.compile(
+    f"(?<![^\\x00-\\x7f])[{_JOINERS}]+|[{_JOINERS}]+(?![^\\x00-\\x7f\\u200c\\u200d])"
+)
 _SPACES = re.compile(r"\s+")
 # No orthography stacks more than a few marks on one letter; a heap of them covers the lines around.
-_HEAP = re.compile("([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})"
-                   "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
+_HEAP = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})"
+    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
+)
 
 
 def clean(text: str) -> str:
@@ -57,3 +61,8 @@ def squeeze(text: str) -> str:
 
 def _tidy(text: str) -> str:
     return squeeze(_STRIP.sub("", text))
+
+
+def words(text: str) -> frozenset[str]:
+    """A set of words written in one text, so that a long list stays readable."""
+    return frozenset(text.split())

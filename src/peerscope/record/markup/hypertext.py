@@ -7,7 +7,7 @@ import re
 
 from lxml import etree
 
-from peerscope.record.markup.clean import MAX_CHARS, clean
+from peerscope.record.markup.clean import MAX_CHARS, clean, words
 from peerscope.record.markup.nodes import CLOSE, MATHS, OPEN, TEXT, Event, Marked, marked
 
 _STYLES = {
@@ -15,16 +15,22 @@ _STYLES = {
     "sup": "textsuperscript", "sub": "textsubscript", "inf": "textsubscript", "tt": "texttt",
     "code": "texttt", "monospace": "texttt", "kbd": "texttt",
 }  # fmt: skip
-_KNOWN = frozenset(_STYLES) | frozenset(
+_KNOWN = frozenset(_STYLES) | words(
     "scp sc span p br u title sec list list-item font small div h1 h2 h3 h4 ol ul li underline "
-    "inline-formula disp-formula tex-math roman nlm ins del label xref ext-link uri strike".split()
+    "inline-formula disp-formula tex-math roman nlm ins del label xref ext-link uri strike"
 )
-_BREAKS = frozenset("p br title sec list-item div h1 h2 h3 h4 li ul ol disp-formula".split())
-_SILENT = frozenset("script style iframe object embed template noscript head svg textarea".split())
+_BREAKS = words("p br title sec list-item div h1 h2 h3 h4 li ul ol disp-formula")
+_SILENT = words("script style iframe object embed template noscript head svg textarea")
 
-_TAG = re.compile(r"<!--.*?-->|<!\[CDATA\[(.*?)\]\]>|<(/?)([A-Za-z][\w.:-]{0,40})((?:\s[^<>]{0,2000})?)/?>|<[!?][^<>]*>", re.DOTALL)
+_TAG = re.compile(
+    r"<!--.*?-->|<!\[CDATA\[(.*?)\]\]>|<(/?)([A-Za-z][\w.:-]{0,40})((?:\s[^<>]{0,2000})?)/?>|<[!?][^<>]*>",
+    re.DOTALL,
+)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
-_TWICE = re.compile(r"&lt;(/?(?:i|b|em|strong|sup|sub|scp|sc|tt|italic|bold|p|br|h[1-4]|inf)\s?/?)&gt;", re.IGNORECASE)
+_TWICE = re.compile(
+    r"&lt;(/?(?:i|b|em|strong|sup|sub|scp|sc|tt|italic|bold|p|br|h[1-4]|inf)\s?/?)&gt;",
+    re.IGNORECASE,
+)
 _FAST = re.compile(r"[<&$\\{\x00-\x1f\x7f-\xa0\xad]|  |^ | $")
 _DOLLARS = re.compile(r"\$((?:[^$\\]|\\.)+)\$", re.DOTALL)
 # A name that OpenAlex gives to angle brackets which some exporter had escaped for TeX.
@@ -175,7 +181,7 @@ def _rewrite(text: str, closed: set[str]) -> str:
         if name == "math" and not tag[2]:
             end = _end_of(text, name, at, -1)
             if end >= 0:
-                parts.append(f"\\({mathml_to_tex(text[tag.start():end])}\\)")
+                parts.append(f"\\({mathml_to_tex(text[tag.start() : end])}\\)")
                 at = end
         elif name in _STYLES and (name in closed):
             if not tag[2]:

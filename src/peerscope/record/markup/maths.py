@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 from latex2mathml.converter import Converter
 
-from peerscope.record.markup.clean import squeeze
+from peerscope.record.markup.clean import squeeze, words
 from peerscope.record.markup.symbols import ACCENTS, RELATIONS, SUBSCRIPT, SUPERSCRIPT, SYMBOLS
 
 MAX_MATHS = 4_000
@@ -68,19 +68,19 @@ def balanced(tex: str) -> bool:
 
 
 _TOKEN = re.compile(r"\\([A-Za-z]+)\*?\s*|\\(.)|(\s+)|(.)", re.DOTALL)
-_FONTS = frozenset(
+_FONTS = words(
     "text textrm textit textbf textsf texttt textnormal textsc emph mathrm mathit mathbf mathsf mathtt "
     "mathcal mathscr mathfrak mathnormal boldsymbol bm bold pmb operatorname operatornamewithlimits "
     "mbox hbox fbox ensuremath underline overline widehat widetilde overbrace underbrace mathop "
     "mathbin mathrel mathord mathopen mathclose mathpunct rm it bf sf tt cal sl em sc Bbb frak "
     "boxed phantom hphantom vphantom smash substack mathstrut left right middle big Big bigg Bigg "
-    "bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm Bigm color rlap llap".split()
+    "bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm Bigm color rlap llap"
 )
-_SPACING = frozenset("quad qquad enspace thinspace medspace thickspace space hfill newline par".split())
+_SPACING = words("quad qquad enspace thinspace medspace thickspace space hfill newline par")
 _DOUBLE = {"R": "ℝ", "C": "ℂ", "N": "ℕ", "Z": "ℤ", "Q": "ℚ", "P": "ℙ", "H": "ℍ"}
-_NAMED = frozenset(
+_NAMED = words(
     "log ln lg exp sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh max min sup inf lim "
-    "limsup liminf arg argmax argmin det dim ker deg gcd hom Pr mod bmod pmod tr Tr rank sgn".split()
+    "limsup liminf arg argmax argmin det dim ker deg gcd hom Pr mod bmod pmod tr Tr rank sgn"
 )
 
 
@@ -108,7 +108,10 @@ class _Reader:
                 continue
             piece = self.atom(name, sign, space, char, depth)
             if name == "over" and out.strip():
-                out, piece = _grouped(out.strip()) + "/", _grouped(self.row(depth, stop=stop).strip())
+                out, piece = (
+                    _grouped(out.strip()) + "/",
+                    _grouped(self.row(depth, stop=stop).strip()),
+                )
                 return out + piece
             if name in _NAMED and out[-1:].isalnum():
                 out += " "
@@ -122,7 +125,9 @@ class _Reader:
         word = re.search(r"(?:^|[^A-Za-z])([A-Za-z]{2,6})$", out)
         return bool(word and word[1] in _NAMED)
 
-    def atom(self, name: str | None, sign: str | None, space: str | None, char: str | None, depth: int) -> str:
+    def atom(
+        self, name: str | None, sign: str | None, space: str | None, char: str | None, depth: int
+    ) -> str:
         if space:
             return " "
         if sign:
@@ -133,9 +138,10 @@ class _Reader:
             return self.macro(name, depth)
         if char == "{":
             return self.group(depth)
-        if char in "^_":
+        char = char or ""
+        if char in ("^", "_"):
             return _script(char, self.argument(depth).strip())
-        return {"~": " ", "&": " ", "'": "′", "*": "*"}.get(char or "", char or "")
+        return {"~": " ", "&": " ", "'": "′"}.get(char, char)
 
     def group(self, depth: int) -> str:
         return self.row(depth + 1, stop=True) if depth < 20 else ""
@@ -161,7 +167,9 @@ class _Reader:
             return f"({self.argument(depth)} choose {self.argument(depth)})"
         if name == "sqrt":
             degree = self.option()
-            return f"{_script('^', degree) if degree else ''}√{_grouped(self.argument(depth).strip())}"
+            return (
+                f"{_script('^', degree) if degree else ''}√{_grouped(self.argument(depth).strip())}"
+            )
         if name == "mathbb":
             return "".join(_DOUBLE.get(c, c) for c in self.argument(depth))
         if name in ACCENTS:
@@ -225,9 +233,9 @@ def _script(sign: str, body: str) -> str:
     return f"{sign}{_grouped(body)}"
 
 
-_ELEMENTS = frozenset(
+_ELEMENTS = words(
     "math mrow mi mn mo mtext mspace msup msub msubsup munder mover munderover mfrac msqrt mroot "
-    "mtable mtr mtd mstyle mpadded mphantom menclose mmultiscripts mprescripts none".split()
+    "mtable mtr mtd mstyle mpadded mphantom menclose mmultiscripts mprescripts none"
 )
 _WORDS = re.compile(r"[a-z][a-z -]{0,40}")
 _LENGTH = re.compile(r"-?\d?(?:\.\d{1,4})?em|0")
@@ -295,4 +303,6 @@ def _write(root: Element) -> str:
 
 
 def _printable(text: str) -> str:
-    return "".join(c for c in text if c == " " or c.isprintable() or c in "\u2061\u2062\u2063\u00a0")
+    return "".join(
+        c for c in text if c == " " or c.isprintable() or c in "\u2061\u2062\u2063\u00a0"
+    )

@@ -1,7 +1,7 @@
-"""The grammar of Peerscope markup: a flat list of events, its written form, its plain text.
+r"""The grammar of Peerscope markup: a flat list of events, its written form, its plain text.
 
-Markup is Unicode text with TeX maths in ``$...$`` and the commands of `COMMANDS`, ``\\emph{so}``; a
-backslash before ``\\``, ``$``, ``{`` or ``}`` makes the character literal. Reading never fails: what
+Markup is Unicode text with TeX maths in ``$...$`` and the commands of `COMMANDS`, ``\emph{so}``; a
+backslash before ``\``, ``$``, ``{`` or ``}`` makes the character literal. Reading never fails: what
 does not close is plain text. A plain text that reads as itself needs no markup, so that
 ``markup or text`` may be given to every function that takes markup.
 """
@@ -26,7 +26,9 @@ Event = tuple[str, str]
 """A kind (`TEXT`, `MATHS`, `OPEN`, `CLOSE`, `URL`) and its text, TeX, command or address."""
 
 _TOKEN = re.compile(
-    r"\\([\\${}])|\\(" + "|".join(COMMANDS) + r")\{|\\url\{([^{}\s]*)\}|\$((?:[^$\\]|\\.)+)\$|([{}])",
+    r"\\([\\${}])|\\("
+    + "|".join(COMMANDS)
+    + r")\{|\\url\{([^{}\s]*)\}|\$((?:[^$\\]|\\.)+)\$|([{}])",
     re.DOTALL,
 )
 _ESCAPE = re.compile(r"[\\${}]")

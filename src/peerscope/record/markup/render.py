@@ -65,7 +65,9 @@ _TEX = {
     "^": r"\textasciicircum{}", "--": "-{}-", "``": "`{}`", "''": "'{}'",
 }  # fmt: skip
 _TEX_SPECIAL = re.compile(r"[\\{}$%&#_~^]|-(?=-)|`(?=`)|'(?=')")
-_CAPITAL_WORD = re.compile(r"[^\s\-–—/:,;.()\[\]{}\\$`'\"“”]*[^\W\d_a-z][^\s\-–—/:,;.()\[\]{}\\$`'\"“”]*")
+_CAPITAL_WORD = re.compile(
+    r"[^\s\-–—/:,;.()\[\]{}\\$`'\"“”]*[^\W\d_a-z][^\s\-–—/:,;.()\[\]{}\\$`'\"“”]*"
+)
 
 
 def escape_tex(text: str) -> str:

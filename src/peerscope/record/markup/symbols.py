@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pylatexenc.latex2text import get_default_latex_context_db
 
+from peerscope.record.markup.clean import words
+
 
 def _symbols() -> dict[str, str]:
     """Macros without arguments and the Unicode text that pylatexenc gives them."""
@@ -41,7 +43,7 @@ def _symbols() -> dict[str, str]:
 SYMBOLS = _symbols()
 """Macro name to Unicode text, for macros that take no argument."""
 
-LETTERS = frozenset("ss ae AE oe OE o O l L aa AA i j DH dh TH th DJ dj NG ng".split())
+LETTERS = words("ss ae AE oe OE o O l L aa AA i j DH dh TH th DJ dj NG ng")
 """Macros that are letters of a word; white space after them only ends their name."""
 
 _RELATION_NAMES = (

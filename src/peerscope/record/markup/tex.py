@@ -12,49 +12,32 @@ import unicodedata
 
 from peerscope.record.markup.clean import MAX_CHARS, clean
 from peerscope.record.markup.hypertext import tags_to_tex
+from peerscope.record.markup.macros import (
+    CITE,
+    CONTENT_ONLY,
+    DECLARATIONS,
+    DEFINING,
+    DROPPED,
+    LAST_OF_TWO,
+    MATHS_ONLY,
+    SPACE_LIKE,
+    STYLES,
+)
 from peerscope.record.markup.nodes import CLOSE, MATHS, OPEN, TEXT, URL, Event, Marked, marked
 from peerscope.record.markup.symbols import LETTERS, SYMBOLS, TEXT_ACCENTS
 
-_STYLES = {
-    "emph": "emph", "textit": "emph", "textsl": "emph", "textbf": "textbf", "strong": "textbf",
-    "textsuperscript": "textsuperscript", "textsubscript": "textsubscript", "texttt": "texttt",
-    "code": "texttt", "lstinline": "texttt",
-}  # fmt: skip
-_DECLARATIONS = {
-    "it": "emph", "em": "emph", "sl": "emph", "itshape": "emph", "slshape": "emph", "bf": "textbf",
-    "bfseries": "textbf", "tt": "texttt", "ttfamily": "texttt",
-}  # fmt: skip
-_CONTENT_ONLY = frozenset(
-    "textsc textsf textrm textup textmd textnormal text mbox hbox fbox underline uline uwave sout "
-    "textquote enquote uppercase MakeUppercase lowercase title section subsection paragraph "
-    "nobreakspace protect relax noindent centering small large Large footnotesize scriptsize tiny "
-    "normalsize huge rm sf sc bgroup egroup selectfont upshape scshape rmfamily sffamily mdseries "
-    "normalfont boldmath unboldmath NoCaseChange ensuremath hfill newline linebreak par smallskip "
-    "medskip bigskip quad qquad xspace left right displaystyle sloppy frenchspacing "
-    "begingroup endgroup expandafter noexpand csname endcsname leavevmode ignorespaces".split()
-)
-_SPACE_LIKE = frozenset("quad qquad par newline linebreak hfill smallskip medskip bigskip space".split())
-# Dropped together with this many arguments.
-_DROPPED = {
-    "label": 1, "ref": 1, "eqref": 1, "autoref": 1, "cref": 1, "Cref": 1, "pageref": 1, "vspace": 1,
-    "hspace": 1, "input": 1, "include": 1, "includegraphics": 1, "bibliography": 1, "color": 1,
-    "thanks": 1, "index": 1, "begin": 1, "end": 1, "pagestyle": 1, "bibliographystyle": 1,
-    "usepackage": 1, "documentclass": 1, "def": 1, "let": 0, "edef": 1, "gdef": 1, "xdef": 1,
-    "newcommand": 1, "renewcommand": 1, "providecommand": 1, "write": 1, "openin": 0, "openout": 0,
-    "catcode": 0, "special": 1, "immediate": 0, "read": 0, "vskip": 0, "hskip": 0, "fontsize": 2,
-    "rule": 2, "hypersetup": 1, "setlength": 2, "phantom": 1, "vphantom": 1, "hphantom": 1,
-}  # fmt: skip
-_DEFINING = frozenset("def edef gdef xdef newcommand renewcommand providecommand let".split())
-# The last argument is the content, those before it go.
-_LAST_OF_TWO = frozenset("textcolor colorbox hyperlink hyperref foreignlanguage scalebox raisebox".split())
-_MATHS_ONLY = {
-    "frac": 2, "sqrt": 1, "mathcal": 1, "mathbb": 1, "mathbf": 1, "mathrm": 1, "mathfrak": 1,
-    "mathscr": 1, "mathit": 1, "mathsf": 1, "mathtt": 1, "operatorname": 1, "boldsymbol": 1, "hat": 1,
-    "tilde": 1, "bar": 1, "vec": 1, "overline": 1, "widehat": 1, "widetilde": 1, "binom": 2, "dfrac": 2,
-    "tfrac": 2, "bm": 1, "overrightarrow": 1,
-}  # fmt: skip
-_CITE = re.compile(r"(?:no|full|foot|super|text|paren|auto|smart)?cite(?:[a-z]*)|Cite[a-z]*|citen")
-_SPACING_SIGNS = {" ": " ", ",": " ", ";": " ", ":": " ", ">": " ", "\\": " ", "!": "", "/": "", "-": "", "@": ""}
+_SPACING_SIGNS = {
+    " ": " ",
+    ",": " ",
+    ";": " ",
+    ":": " ",
+    ">": " ",
+    "\\": " ",
+    "!": "",
+    "/": "",
+    "-": "",
+    "@": "",
+}
 _PRINTED_SIGNS = frozenset("%&#_{}$")
 
 _FAST = re.compile(r"[\\${}~`\x00-\x1f\x7f-\xa0\xad]|--|''|  |^ | $")
@@ -66,7 +49,9 @@ _CITE_BRACKETS = re.compile(
     r"\s*[(\[]\s*(?:(?:e\.g\.|i\.e\.|see|see also|cf\.?)[,\s]*)?\x00(?:[\s,;\x00]|and\b)*[)\]]"
 )
 _CITE_BEFORE_STOP = re.compile(r"[\s~]*\x00+(?=\s*(?:[.,;:!?)\]]|$))")
-_DECLARED = re.compile(r"\s*\\(?:it|em|sl|bf|tt|rm|sc|sf|itshape|bfseries|ttfamily|cal|color|small|large)\b")
+_DECLARED = re.compile(
+    r"\s*\\(?:it|em|sl|bf|tt|rm|sc|sf|itshape|bfseries|ttfamily|cal|color|small|large)\b"
+)
 
 
 def from_tex(text: str) -> Marked:
@@ -84,7 +69,7 @@ def from_mixed(text: str) -> Marked:
     """Read plain text that may hold TeX or HTML, converting only what surely is such."""
     if not _FAST_MIXED.search(text):
         return _plain(text)
-    return _Scanner(tags_to_tex(text[:MAX_CHARS + 1]), mixed=True).read()
+    return _Scanner(tags_to_tex(text[: MAX_CHARS + 1]), mixed=True).read()
 
 
 def _plain(text: str) -> Marked:
@@ -205,10 +190,14 @@ class _Scanner:
         end = inner.end() if inner else start
         content = s[start + width : end]
         follows = s[end + width : end + width + 1]
-        if s.startswith("$" * width, end) and surely_maths(content, follows, mixed=self.mixed):
-            if self.maths(content, start, end):
-                self.at = end + width
-                return
+        closes = s.startswith("$" * width, end)
+        if (
+            closes
+            and surely_maths(content, follows, mixed=self.mixed)
+            and self.maths(content, start, end)
+        ):
+            self.at = end + width
+            return
         self.text("$")
         self.at = start + 1
 
@@ -254,7 +243,9 @@ class _Scanner:
             base = self.s[at + 1 : end].strip()
             end += 1
         elif char == "\\":
-            letter = re.compile(r"\\(i|j|ae|AE|o|O|aa|AA|oe|OE)(?![A-Za-z])\s?(?:\{\})?").match(self.s, at)
+            letter = re.compile(r"\\(i|j|ae|AE|o|O|aa|AA|oe|OE)(?![A-Za-z])\s?(?:\{\})?").match(
+                self.s, at
+            )
             if not letter:
                 return False
             base, end = letter[0], letter.end()
@@ -281,14 +272,14 @@ class _Scanner:
                 return
         if len(name) == 1 and name in TEXT_ACCENTS and self.accent(name):
             return
-        if name in _STYLES:
+        if name in STYLES:
             if self.peek_group():
-                self.enter(_STYLES[name])
+                self.enter(STYLES[name])
             elif self.s.startswith("{", self.at):  # cut off: the content stands without its style
                 self.at += 1
-        elif name in _DECLARATIONS:
-            self.declare(_DECLARATIONS[name])
-        elif _CITE.fullmatch(name):
+        elif name in DECLARATIONS:
+            self.declare(DECLARATIONS[name])
+        elif CITE.fullmatch(name):
             self.drop(1, options=2)
             self.text(_CITED)
         elif name in ("url", "href", "path", "nolinkurl"):
@@ -297,15 +288,19 @@ class _Scanner:
             self.text(" (")
             self.frames.append((self.match[self.at], [(TEXT, ")")]))
             self.at += 1
-        elif name in _DROPPED:
+        elif name in DROPPED:
             self.dropped(name)
-        elif name in _LAST_OF_TWO:
+        elif name in LAST_OF_TWO:
             self.drop(1, options=1)
             if self.peek_group():
                 self.enter(None)
-        elif name in _MATHS_ONLY and self.peek_group():
-            self.maths_macro(token.start(), _MATHS_ONLY[name])
-        elif name == "ensuremath" and self.peek_group() and self.s[self.at + 1 : self.match[self.at]].strip():
+        elif name in MATHS_ONLY and self.peek_group():
+            self.maths_macro(token.start(), MATHS_ONLY[name])
+        elif (
+            name == "ensuremath"
+            and self.peek_group()
+            and self.s[self.at + 1 : self.match[self.at]].strip()
+        ):
             end = self.match[self.at]
             self.maths(self.s[self.at + 1 : end], self.at, end)
             self.at = end + 1
@@ -315,15 +310,15 @@ class _Scanner:
     @staticmethod
     def known(name: str) -> bool:
         return (
-            name in _STYLES or name in _DECLARATIONS or name in _CONTENT_ONLY or name in _DROPPED
-            or name in SYMBOLS or name in _MATHS_ONLY or name in _LAST_OF_TWO
-            or name in ("url", "href", "footnote") or bool(_CITE.fullmatch(name))
+            name in STYLES or name in DECLARATIONS or name in CONTENT_ONLY or name in DROPPED
+            or name in SYMBOLS or name in MATHS_ONLY or name in LAST_OF_TWO
+            or name in ("url", "href", "footnote") or bool(CITE.fullmatch(name))
         )  # fmt: skip
 
     def symbol(self, name: str) -> None:
         """A macro that prints itself, its content only, or at least its name."""
-        if name in _CONTENT_ONLY:
-            self.text(" " if name in _SPACE_LIKE else "")
+        if name in CONTENT_ONLY:
+            self.text(" " if name in SPACE_LIKE else "")
             self.skip_blank()
             self.open_plain_group()
             return
@@ -373,13 +368,17 @@ class _Scanner:
         return groups
 
     def dropped(self, name: str) -> None:
-        if name in _DEFINING:
+        if name in DEFINING:
             defined = re.compile(r"\s*\{?\\[A-Za-z]+\}?[#\d\[\]]*").match(self.s, self.at)
             if defined and (not self.frames or defined.end() <= self.frames[-1][0]):
                 self.at = defined.end()
         start = self.at
-        groups = self.drop(_DROPPED[name], options=1)
-        if name == "begin" and groups and re.fullmatch(r"(?:equation|align|math|displaymath|gather|eqnarray)\*?", groups[0]):
+        groups = self.drop(DROPPED[name], options=1)
+        if (
+            name == "begin"
+            and groups
+            and re.fullmatch(r"(?:equation|align|math|displaymath|gather|eqnarray)\*?", groups[0])
+        ):
             end = self.s.find(f"\\end{{{groups[0]}}}", self.at)
             if end >= 0 and self.maths(self.s[self.at : end], start, end):
                 self.at = end + len(f"\\end{{{groups[0]}}}")
@@ -410,7 +409,11 @@ class _Scanner:
             self.events.append((URL, url) if url else (TEXT, ""))
             return
         if self.peek_group():
-            label = re.sub(r"[\\{}\s]|https?://|texttt|url|www\.", "", self.s[self.at + 1 : self.match[self.at]])
+            label = re.sub(
+                r"[\\{}\s]|https?://|texttt|url|www\.",
+                "",
+                self.s[self.at + 1 : self.match[self.at]],
+            )
             if label and label not in url:
                 self.enter(None)
                 self.frames[-1][1].extend([(TEXT, ")"), (URL, url), (TEXT, " (")] if url else [])
@@ -439,7 +442,11 @@ def _only_grouping(s: str, start: int, end: int) -> bool:
         return True
     if _DECLARED.match(inner):
         return True
-    glued = s[start - 1 : start].isalnum() or s[end + 1 : end + 2].isalnum() or s[start - 1 : start] in ("_", "^")
+    glued = (
+        s[start - 1 : start].isalnum()
+        or s[end + 1 : end + 2].isalnum()
+        or s[start - 1 : start] in ("_", "^")
+    )
     return bool(glued and start and inner.isalnum())
 
 
