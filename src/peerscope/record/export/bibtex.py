@@ -6,7 +6,14 @@ import re
 from collections.abc import Iterable, Iterator
 
 from peerscope.record.importers.bibliography import suffix_of
-from peerscope.record.importers.bibtex_fields import ENTRY_TYPES, MONTHS, TYPES, raw_safe
+from peerscope.record.importers.bibtex_fields import (
+    ENTRY_TYPES,
+    MONTHS,
+    TYPES,
+    derived_type,
+    language_of,
+    raw_safe,
+)
 from peerscope.record.markup import clean, escape_tex, to_tex
 from peerscope.record.parsed import ParsedAuthor, ParsedWork
 
@@ -93,8 +100,9 @@ def _own_fields(work: ParsedWork) -> Iterator[tuple[str, str]]:
     yield "issn", work.venue_ids.get("issn", "")
     yield "url", work.url or ""
     yield "pdf", work.pdf_url or ""
-    if "langid" not in extra and "language" not in extra:
-        yield "language", work.language or ""
+    named = extra.get("langid", extra.get("language", ""))
+    if work.language and language_of(named) != work.language:
+        yield "langid", work.language
     yield "license", escape_tex(work.licence or "")
     yield "keywords", ", ".join(_topic(topic.name) for topic in work.topics)
     for kind in ("code", "data"):
@@ -103,18 +111,24 @@ def _own_fields(work: ParsedWork) -> Iterator[tuple[str, str]]:
 
 
 def _venue(work: ParsedWork) -> Iterator[tuple[str, str]]:
-    derived = TYPES.get(_entry_type(work), "other")
-    chapter = work.type in ("proceedings-article", "book-chapter")
-    archived = work.type == "preprint" and work.venue == "arXiv" and "arxiv" in work.ids
-    if work.type not in (derived, "preprint") or (work.type == "preprint" and not archived):
+    entry_type = _entry_type(work)
+    chapter = TYPES.get(entry_type) in ("proceedings-article", "book-chapter")
+    arxiv = "arxiv" in work.ids
+    # arXiv as the venue follows from the id, or from the journal as it was printed.
+    implied = work.type == "preprint" and work.venue == "arXiv" and arxiv
+    name = "booktitle" if chapter else "journal"
+    other = "journal" if chapter else "booktitle"
+    printed = work.extra.get(name) or work.extra.get(other, "") if implied else work.venue or ""
+    published = "howpublished" in work.extra
+    if work.type != derived_type(entry_type, printed, arxiv=arxiv, published=published):
         yield "entrysubtype", work.type
-    if archived:
-        return
-    yield ("booktitle" if chapter else "journal"), escape_tex(work.venue or "")
+    if not implied:
+        yield name, escape_tex(printed)
 
 
 def _publisher_field(work: ParsedWork) -> str:
-    return {"dissertation": "school", "report": "institution"}.get(work.type, "publisher")
+    house = {"dissertation": "school", "report": "institution"}.get(work.type, "publisher")
+    return "publisher" if house in work.extra else house
 
 
 def _month(work: ParsedWork) -> Iterator[tuple[str, str]]:

@@ -78,10 +78,10 @@ def _unkept(value: str) -> Any:
 
 
 def _topics(work: ParsedWork) -> dict[str, Any]:
-    names = [topic.name for topic in work.topics]
+    names = [_literal(topic.name) for topic in work.topics]
     if any(re.search(r"[,;{}]", name) for name in names):
-        return {"categories": [_flat(name) for name in names]}
-    return {"keyword": ", ".join(_flat(name) or "" for name in names)}
+        return {"categories": names}
+    return {"keyword": ", ".join(names)}
 
 
 def _issued(work: ParsedWork) -> Any:

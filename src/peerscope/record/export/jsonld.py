@@ -23,7 +23,8 @@ def to_jsonld(works: Iterable[ParsedWork]) -> Iterator[str]:
     """Yield one JSON-LD document with all works in its ``@graph``, piece by piece."""
     start = '{"@context":"https://schema.org","@graph":[\n'
     for work in works:
-        yield start + orjson.dumps(jsonld_work(work)).decode()
+        # A page holds this within a script element, which no text in it may close.
+        yield start + orjson.dumps(jsonld_work(work)).decode().replace("<", "\\u003c")
         start = ",\n"
     yield f"{start}]}}\n" if start != ",\n" else "\n]}\n"
 

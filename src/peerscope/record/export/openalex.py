@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -22,7 +23,15 @@ _SOURCE_TYPES = {
 def to_openalex(works: Iterable[ParsedWork]) -> Iterator[str]:
     """Yield one JSON object a line, as in OpenAlex's snapshot."""
     for work in works:
-        yield orjson.dumps(openalex_work(work)).decode() + "\n"
+        yield _LINE_ENDS.sub(_escaped, orjson.dumps(openalex_work(work)).decode()) + "\n"
+
+
+# Line ends of Unicode, at which many readers of JSON lines would cut.
+_LINE_ENDS = re.compile("[\x85\u2028\u2029]")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 def openalex_work(work: ParsedWork) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def _lines(work: ParsedWork) -> Iterator[tuple[str, str]]:
         yield "AU", _name(author)
     for editor in work.editors:
         yield "A2", _name(editor)
-    yield "PY", work.extra.get("PY") or (str(work.year) if work.year else "")
+    for printed in work.extra.get("PY", str(work.year or "")).split("\n"):
+        yield "PY", printed
     yield "DA", (work.date or "").replace("-", "/")
     yield "T2", work.venue or ""
     yield "PB", work.publisher or ""

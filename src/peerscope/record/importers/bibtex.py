@@ -31,12 +31,14 @@ from peerscope.record.importers.bibliography import (
 )
 from peerscope.record.importers.bibtex_blocks import Block, blocks
 from peerscope.record.importers.bibtex_fields import (
+    ARCHIVE,
     ENTRY_TYPES,
-    LANGUAGES,
     MONTH_NAMES,
     MONTHS,
     TYPES,
+    derived_type,
     evaluate,
+    language_of,
     month_and_day,
     names,
     raw_safe,
@@ -275,7 +277,9 @@ def _identifiers(work: ParsedWork, source: _Fields) -> None:
     if work.pdf_url:
         source.take("pdf")
     if "arxiv" not in work.ids:
-        number = re.search(r"(?i)arxiv[:.\s]+([\w.-]+(?:/\d{7})?)", source.left.get("journal", ""))
+        number = re.search(
+            r"(?i)arxiv[:.\s]+(\d{4}\.\d{4,5}|[a-z.-]+/\d{7})", source.left.get("journal", "")
+        )
         if not number and source.left.get("journal", "").lower() == "corr":
             number = re.search(r"abs/([\w.-]+(?:/\d{7})?)", source.left.get("volume", ""))
         for candidate in (work.ids.get("doi", ""), work.url or "", number[1] if number else ""):
@@ -313,7 +317,7 @@ def _dates(work: ParsedWork, source: _Fields) -> None:
         if work.year in (None, year):
             work.year = year
             work.date = iso if len(iso) > 4 else None
-            if date == iso:
+            if date == iso and "year" not in work.extra:
                 source.take("date")
     elif date and work.year is None:
         work.year = year_of(date)
@@ -334,33 +338,20 @@ def _dates(work: ParsedWork, source: _Fields) -> None:
             source.take("day")
 
 
-_ARCHIVE = re.compile(r"(?i)\s*(?:arxiv|corr$|computing research repository|e-?prints? arxiv)")
-
-
 def _type_and_venue(work: ParsedWork, entry_type: str, source: _Fields) -> None:
-    work.type = TYPES.get(entry_type, "other")
-    first, second = "journal", "booktitle"
+    chapter = TYPES.get(entry_type) in ("proceedings-article", "book-chapter")
+    first, second = ("booktitle", "journal") if chapter else ("journal", "booktitle")
     if "journaltitle" in source.left and "journal" not in source.left:
         source.left["journal"] = source.take("journaltitle")
-    if work.type in ("proceedings-article", "book-chapter"):
-        first, second = second, first
     venue_field = first if first in source.left else second
     venue = from_tex(source.left.get(venue_field, "")).text
-    archived = bool(_ARCHIVE.match(venue))
-    bare = not venue and "arxiv" in work.ids and "howpublished" not in source.left
-    if (
-        work.type in ("journal-article", "other")
-        and (archived or (bare and entry_type != "article"))
-    ) or (
-        work.type == "other"
-        and "arxiv" in work.ids
-        and entry_type in ("misc", "unpublished", "online")
-    ):
-        work.type = "preprint"
+    work.type = derived_type(
+        entry_type, venue, arxiv="arxiv" in work.ids, published="howpublished" in source.left
+    )
     subtype = source.left.get("entrysubtype", "")
     if subtype in WORK_TYPES:
         work.type = source.take("entrysubtype")
-    if work.type == "preprint" and "arxiv" in work.ids and (archived or not venue):
+    if work.type == "preprint" and "arxiv" in work.ids and (ARCHIVE.match(venue) or not venue):
         work.venue = "arXiv"
     elif venue:
         work.venue = venue
@@ -377,16 +368,11 @@ def _details(work: ParsedWork, source: _Fields) -> None:
     pages = source.text("pages")
     work.pages = re.sub(r"\s*[-–—]+\s*", "-", pages) if pages else None
     work.licence = source.text("license", "licence")
-    language = verbatim(source.left.get("langid") or source.left.get("language") or "").lower()
-    work.language = LANGUAGES.get(language) or (
-        language if re.fullmatch(r"[a-z]{2,3}(?:-[a-z]{2,4})?", language) else None
-    )
-    if work.language:
-        name = "langid" if "langid" in source.left else "language"
-        if language in LANGUAGES:
-            source.back("langid", language) if name == "langid" else None
-        else:
-            source.take(name)
+    name = "langid" if "langid" in source.left else "language"
+    printed = verbatim(source.left.get(name, ""))
+    work.language = language_of(printed)
+    if work.language == printed:
+        source.take(name)
     _series_numbers(work, source)
     seen: set[str] = set()
     for part in split_topics(source.take("keywords", "keyword")):

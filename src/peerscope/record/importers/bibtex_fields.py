@@ -34,6 +34,28 @@ ENTRY_TYPES = {
 }  # fmt: skip
 """Work type to the entry type under which it is written."""
 
+ARCHIVE = re.compile(r"(?i)\s*(?:arxiv|corr$|computing research repository|e-?prints? arxiv)")
+"""Names under which arXiv stands in a journal's place."""
+
+
+def derived_type(entry_type: str, venue: str, *, arxiv: bool, published: bool) -> str:
+    """The work type that an entry shows without saying it.
+
+    Args:
+        entry_type: Lower-case entry type.
+        venue: The journal or book title as printed, or an empty string.
+        arxiv: Whether the entry has an arXiv id.
+        published: Whether it says how it was published.
+    """
+    kind = TYPES.get(entry_type, "other")
+    alone = arxiv and not venue and not published and entry_type != "article"
+    if kind in ("journal-article", "other") and (ARCHIVE.match(venue) or alone):
+        return "preprint"
+    if kind == "other" and arxiv and entry_type in ("misc", "unpublished", "online"):
+        return "preprint"
+    return kind
+
+
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTH_NAMES = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
@@ -50,6 +72,15 @@ LANGUAGES = {
     "hindi": "hi", "romanian": "ro", "catalan": "ca",
 }  # fmt: skip
 """Babel's names of languages and the ISO 639 codes."""
+
+
+def language_of(printed: str) -> str | None:
+    """The ISO 639 code of a language's name or code, or ``None`` where it is neither."""
+    language = printed.lower()
+    if language in LANGUAGES:
+        return LANGUAGES[language]
+    return language if re.fullmatch(r"[a-z]{2,3}(?:-[a-z]{2,4})?", language) else None
+
 
 _PIECE = re.compile(r'\s*(?:(\{)|(")|(\d+)|([^\s#{}",=()%\d][^\s#{}",=%]*))')
 _MAX_VALUE = 4_000_000
@@ -165,7 +196,7 @@ def names(value: str) -> tuple[list[ParsedAuthor], bool]:
     people: list[ParsedAuthor] = []
     others = False
     for one in split_multiple_persons_names(value):
-        one = one.strip().strip(",;").strip()
+        one = one.strip(" ,")
         if one.lower() in ("others", "et al", "et al.", r"et~al."):
             others = True
             continue

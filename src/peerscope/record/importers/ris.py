@@ -221,8 +221,9 @@ def _dates(work: ParsedWork, left: Tags) -> None:
         date = _slashed(printed)
         if date and len(date) > 4:
             work.date = date
-        elif printed.rstrip("/") != str(work.year):
-            work.extra["PY"] = printed
+        exact = bool(date) or printed.rstrip("/") == str(work.year)
+        if not exact or "PY" in left or "Y1" in left:
+            left["PY"] = [printed, *left.pop("PY", []), *left.pop("Y1", [])]
     for value in left.get("DA", [])[:1]:
         date = _slashed(value)
         if date and work.year in (None, int(date[:4])):
