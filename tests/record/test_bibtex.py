@@ -64,7 +64,14 @@ def test_library_counts(library):
 
 def test_seven_works(by_key):
     arxiv = {w.ids.get("arxiv"): w for w in by_key.values()}
-    for number in ("2208.00173", "2203.17248", "2203.16262", "2208.05744", "2207.01972", "2006.02282"):
+    for number in (
+        "2208.00173",
+        "2203.17248",
+        "2203.16262",
+        "2208.05744",
+        "2207.01972",
+        "2006.02282",
+    ):
         assert "Kang Zhang" in [a.name for a in arxiv[number].authors]
     assert arxiv["2208.00173"].type == "preprint"
     assert arxiv["2208.05744"].type == "preprint"
@@ -82,7 +89,9 @@ def test_seven_works(by_key):
 
 
 def test_macros_names_and_inheritance(by_key):
-    assert by_key["vaswani2017attention"].venue == "Advances in Neural Information Processing Systems"
+    assert (
+        by_key["vaswani2017attention"].venue == "Advances in Neural Information Processing Systems"
+    )
     assert by_key["vaswani2017attention"].authors[6].name == "Łukasz Kaiser"
     maaten = by_key["vandermaaten2008visualizing"]
     assert (maaten.authors[0].family, maaten.authors[0].given) == ("van der Maaten", "Laurens")
@@ -98,7 +107,11 @@ def test_macros_names_and_inheritance(by_key):
     assert (chapter.year, chapter.publisher, chapter.type) == (1986, "MIT Press", "book-chapter")
     assert chapter.editors[2].name == "the PDP Research Group"
     ligo = by_key["LIGO2016"]
-    assert [a.name for a in ligo.authors] == ["B. P. Abbott", "R. Abbott", "LIGO Scientific Collaboration"]
+    assert [a.name for a in ligo.authors] == [
+        "B. P. Abbott",
+        "R. Abbott",
+        "LIGO Scientific Collaboration",
+    ]
     assert ligo.extra["more_authors"] == "yes"
     assert ligo.date == "2016-02-11"
 
@@ -164,14 +177,24 @@ def test_values(raw, value):
 
 def test_a_macro_cannot_grow_without_end(read):
     doubling = "".join(f"@string{{m{i} = m{i - 1} # m{i - 1}}}\n" for i in range(1, 60))
-    records = read('@string{m0 = "ha"}\n' + doubling + "@article{k, title = m59}\n@article{l, title={L}}")
+    records = read(
+        '@string{m0 = "ha"}\n' + doubling + "@article{k, title = m59}\n@article{l, title={L}}"
+    )
     assert isinstance(records[-1], Good)
     assert len(records) == 2
 
 
 @pytest.mark.parametrize(
     ("printed", "expected"),
-    [("jun", (6, None)), ("6", (6, None)), ("June~5", (6, 5)), ("5 June", (6, 5)), ("Spring", None), ("13", None), ("", None)],
+    [
+        ("jun", (6, None)),
+        ("6", (6, None)),
+        ("June~5", (6, 5)),
+        ("5 June", (6, 5)),
+        ("Spring", None),
+        ("13", None),
+        ("", None),
+    ],
 )
 def test_months(printed, expected):
     assert month_and_day(printed) == expected
@@ -199,7 +222,9 @@ def test_raw_values_become_safe_once(value):
 
 
 def test_comments_may_hold_anything(read):
-    records = read("@comment{ unclosed {\n@article{a, title={A}}\nfoo@bar.com {\n@article{b, title={B}}\n")
+    records = read(
+        "@comment{ unclosed {\n@article{a, title={A}}\nfoo@bar.com {\n@article{b, title={B}}\n"
+    )
     assert [r.work.key for r in records if isinstance(r, Good)] == ["a", "b"]
 
 
@@ -212,7 +237,11 @@ def test_an_entry_that_is_too_large_costs_one_entry(read):
 
 def test_memory_is_bounded_and_reading_fast(tmp_path):
     path = tmp_path / "large.bib"
-    entry = "@article{%s, title={On the {Title} of Work %s}, author={Doe, Jane and Roe, Richard}, year=2001,\n abstract={" + "words and words " * 40 + "}}\n"
+    entry = (
+        "@article{%s, title={On the {Title} of Work %s}, author={Doe, Jane and Roe, Richard}, year=2001,\n abstract={"
+        + "words and words " * 40
+        + "}}\n"
+    )
     with path.open("w") as file:
         for i in range(6_000):
             file.write(entry % (i, i))
@@ -228,7 +257,9 @@ def test_memory_is_bounded_and_reading_fast(tmp_path):
 
 
 @given(source=st.binary(max_size=300))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_random_bytes_never_raise(source, tmp_path):
     path = tmp_path / "a.bib"
     path.write_bytes(source)
@@ -260,7 +291,9 @@ def test_mutated_libraries_never_raise(tmp_path):
 
 def test_missing_brace_costs_only_its_entry(tmp_path):
     """Taking away any one closing brace at a line's end loses at most that entry."""
-    entries = [f"@article{{k{i},\n  title = {{Title {i}}},\n  year = {{2001}}\n}}\n" for i in range(20)]
+    entries = [
+        f"@article{{k{i},\n  title = {{Title {i}}},\n  year = {{2001}}\n}}\n" for i in range(20)
+    ]
     path = tmp_path / "a.bib"
     for broken in (0, 7, 19):
         changed = list(entries)

@@ -93,6 +93,8 @@ class _Cutter:
                 if not self.more():
                     found.problem = "The object is never closed; the file seems to be cut off."
                     found.source = head or self.give_up(self.at + 1)
+                    if head:
+                        self.advance(len(self.data))
                     return found
                 continue
             scanned = mark.end() - self.at

@@ -75,11 +75,12 @@ class RisImporter:
 
 def _located(path: str) -> Iterator[Located]:
     for line, source, ended in _records(path):
-        text = decode(source)
+        too_large = len(source) > MAX_RECORD
+        text = decode(source[:2000] if too_large else source)
         tags = _tags(text)
         key = (tags.get("ID") or [""])[0] or None
         try:
-            if len(source) > MAX_RECORD:
+            if too_large:
                 raise _TOO_LARGE
             if "TY" not in tags:
                 raise Refused(
@@ -122,34 +123,48 @@ def _records(path: str) -> Iterator[tuple[int, bytes, bool]]:
 
 
 def _lines(path: str) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines, cut where one grows beyond `MAX_RECORD`."""
+    """Numbered lines; one that grows beyond `MAX_RECORD` comes in pieces of about that size."""
     number = 1
-    rest = b""
+    rest: list[bytes] = []
+    size = 0
     for chunk in chunks(path):
-        lines = re.split(rb"\r\n|\n|\r(?!$)", rest + chunk)
-        rest = lines.pop()
-        for line in lines:
-            yield number, line
-            number += 1
-        if len(rest) > MAX_RECORD:
-            yield number, rest
-            rest = b""
-    if rest.strip():
-        yield number, rest.rstrip(b"\r")
+        # A carriage return at the end may be half of a line end; it waits for the next piece.
+        if rest and rest[-1].endswith(b"\r"):
+            chunk = b"\r" + chunk
+            rest[-1] = rest[-1][:-1]
+        waiting = chunk.endswith(b"\r")
+        body = chunk[:-1] if waiting else chunk
+        lines = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        if len(lines) > 1:
+            lines[0] = b"".join([*rest, lines[0]])
+            for line in lines[:-1]:
+                yield number, line
+                number += 1
+            rest, size = [], 0
+        rest.append(lines[-1] + (b"\r" if waiting else b""))
+        size += len(rest[-1])
+        if size > MAX_RECORD:
+            yield number, b"".join(rest)
+            rest, size = [], 0
+    last = b"".join(rest).rstrip(b"\r")
+    if last.strip():
+        yield number, last
 
 
 def _tags(text: str) -> Tags:
-    tags: Tags = {}
-    current: list[str] | None = None
+    """Values by tag; lines without a tag continue the value above them."""
+    parts: dict[str, list[list[str]]] = {}
+    current: list[str] = []
     for line in text.split("\n"):
         match = _TAG.match(line)
         if match:
-            current = tags.setdefault(match[1], [])
-            current.append((match[2] or "").strip())
-        elif current and line.strip():
-            current[-1] = f"{current[-1]} {line.strip()}".strip()
-    tags.pop("ER", None)
-    return {tag: kept for tag, values in tags.items() if (kept := [v for v in values if v])}
+            current = [(match[2] or "").strip()]
+            parts.setdefault(match[1], []).append(current)
+        elif line.strip():
+            current.append(line.strip())
+    parts.pop("ER", None)
+    joined = {tag: [" ".join(value).strip() for value in values] for tag, values in parts.items()}
+    return {tag: kept for tag, values in joined.items() if (kept := [v for v in values if v])}
 
 
 def to_work(tags: Tags, key: str) -> ParsedWork:
