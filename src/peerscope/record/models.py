@@ -151,6 +151,8 @@ class SourceRecord(Base):
     """A work exactly as one source states it (`ParsedWork` as JSON): nothing is lost in a join.
 
     ``content_hash`` is a BLAKE2b-128 of the payload; an unchanged record is recognised by it.
+    ``run_id`` is the last reading that met the record; ``note`` says in words what the matching of this
+    record to a work had to leave aside (an identifier that belongs to another work).
     """
 
     __tablename__ = "source_record"
@@ -161,6 +163,8 @@ class SourceRecord(Base):
     work_id: Mapped[int] = mapped_column(ForeignKey("work.id"), index=True)
     content_hash: Mapped[str] = mapped_column(String(32))
     payload: Mapped[str] = mapped_column(Text)
+    run_id: Mapped[int | None] = mapped_column(BigInt)
+    note: Mapped[str | None] = mapped_column(Text)
     retrieved_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
@@ -197,7 +201,10 @@ class Authorship(Base):
     """One author position of one work.
 
     ``person_id`` is ``None`` while it is undecided whose it is; ``decided_by`` names the rule
-    ("orcid", "id:acl", "name+coauthor", ...) and ``evidence`` says in words what it saw.
+    ("orcid", "id:acl", "name+coauthor", ...) and ``evidence`` says in words what it saw. ``name_key`` is
+    the normalised "family, given"; ``block_key`` (family core and first initial) bounds who could be
+    the same person; ``author_ids`` holds the identifiers stated with the name, ``scheme:value``
+    separated by line breaks.
     """
 
     __tablename__ = "authorship"
@@ -208,6 +215,8 @@ class Authorship(Base):
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)
     raw_name: Mapped[str] = mapped_column(Text)
     name_key: Mapped[str] = mapped_column(Text, index=True)
+    block_key: Mapped[str] = mapped_column(Text, index=True)
+    author_ids: Mapped[str | None] = mapped_column(Text)
     raw_affiliation: Mapped[str | None] = mapped_column(Text)
     is_corresponding: Mapped[bool] = mapped_column(Boolean, default=False)
     decided_by: Mapped[str | None] = mapped_column(String(32))
