@@ -90,8 +90,21 @@ LIKELY = st.sampled_from(
     ]
 )  # fmt: skip
 ENTRY_TYPE = st.sampled_from(
-    ["article", "inproceedings", "misc", "book", "incollection", "phdthesis", "techreport"]
-    + ["online", "unpublished", "proceedings", "dataset", "thesis", "foo"]
+    [
+        "article",
+        "inproceedings",
+        "misc",
+        "book",
+        "incollection",
+        "phdthesis",
+        "techreport",
+        "online",
+        "unpublished",
+        "proceedings",
+        "dataset",
+        "thesis",
+        "foo",
+    ]
 )
 
 

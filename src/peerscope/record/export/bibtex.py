@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from peerscope.record.importers.bibliography import suffix_of
+from peerscope.record.importers.bibliography import arxiv_of, suffix_of
 from peerscope.record.importers.bibtex_fields import (
     ENTRY_TYPES,
     MONTHS,
@@ -92,9 +92,12 @@ def _own_fields(work: ParsedWork) -> Iterator[tuple[str, str]]:
     yield "pages", _pages(work.pages or "")
     yield _publisher_field(work), escape_tex(work.publisher or "")
     yield "doi", work.ids.get("doi", "")
-    if "arxiv" in work.ids:
-        yield "eprint", extra.get("eprint") or work.ids["arxiv"]
-        yield "archiveprefix", extra.get("archiveprefix") or "arXiv"
+    # An entry may show its arXiv id elsewhere and name another archive here.
+    printed = extra.get("eprint") or work.ids.get("arxiv", "")
+    elsewhere = "archiveprefix" in extra or "eprinttype" in extra
+    if "arxiv" in work.ids and arxiv_of(printed) == work.ids["arxiv"] and not elsewhere:
+        yield "eprint", printed
+        yield "archiveprefix", "arXiv"
     yield "pmid", work.ids.get("pmid", "")
     yield "isbn", work.ids.get("isbn") or work.venue_ids.get("isbn", "")
     yield "issn", work.venue_ids.get("issn", "")
@@ -134,6 +137,9 @@ def _publisher_field(work: ParsedWork) -> str:
 def _month(work: ParsedWork) -> Iterator[tuple[str, str]]:
     date = work.date or ""
     if len(date) < 7 or not date.startswith(f"{work.year}-"):
+        return
+    if "month" in work.extra or ("day" in work.extra and len(date) == 10):
+        yield "date", date
         return
     yield "month", MONTHS[int(date[5:7]) - 1]
     if len(date) == 10:

@@ -69,7 +69,7 @@ class BibtexImporter:
         """Stream the entries of a BibTeX file.
 
         Args:
-            path: A plain, gzip or zstd file in UTF-8, UTF-16 with a mark, or Windows-1252.
+            path: A file in UTF-8, UTF-16 with a mark, or Windows-1252 where its bytes are not UTF-8.
 
         Yields:
             One record for every entry, broken or not; macros, comments and preambles yield none.
@@ -277,10 +277,9 @@ def _identifiers(work: ParsedWork, source: _Fields) -> None:
     if work.pdf_url:
         source.take("pdf")
     if "arxiv" not in work.ids:
-        number = re.search(
-            r"(?i)arxiv[:.\s]+(\d{4}\.\d{4,5}|[a-z.-]+/\d{7})", source.left.get("journal", "")
-        )
-        if not number and source.left.get("journal", "").lower() == "corr":
+        venues = [source.left.get(f, "") for f in ("journal", "journaltitle", "booktitle")]
+        number = re.search(r"(?i)arxiv[:.\s]+(\d{4}\.\d{4,5}|[a-z.-]+/\d{7})", " ; ".join(venues))
+        if not number and "corr" in (venue.lower() for venue in venues):
             number = re.search(r"abs/([\w.-]+(?:/\d{7})?)", source.left.get("volume", ""))
         for candidate in (work.ids.get("doi", ""), work.url or "", number[1] if number else ""):
             found = arxiv_of(candidate)
@@ -305,11 +304,11 @@ def verbatim(value: str) -> str:
 
 
 def _dates(work: ParsedWork, source: _Fields) -> None:
-    printed = from_tex(source.take("year")).text
-    if printed:
-        work.year = year_of(printed)
-        if printed != str(work.year):
-            work.extra["year"] = raw_safe(printed)
+    year_source = source.take("year")
+    if year_source:
+        work.year = year_of(from_tex(year_source).text)
+        if year_source != str(work.year):
+            work.extra["year"] = raw_safe(year_source)
     date = verbatim(source.left.get("date", ""))
     iso = iso_date(date.split("/")[0]) if date else None
     if iso:
@@ -322,6 +321,8 @@ def _dates(work: ParsedWork, source: _Fields) -> None:
     elif date and work.year is None:
         work.year = year_of(date)
     month = month_and_day(source.left.get("month", ""))
+    if work.date and month == (int(work.date[5:7]), None):
+        source.take("month")
     if work.date or not month or work.year is None:
         return
     day = month[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from bibtexparser.middlewares.names import (
     parse_single_name_into_parts,
@@ -96,6 +97,8 @@ def evaluate(raw: str, macros: dict[str, str]) -> str:
     Raises:
         Refused: If the value is not one that BibTeX knows.
     """
+    if raw[:1] == "{" and raw[-1:] == "}" and raw.count("{") == raw.count("}") == 1:
+        return _one_line(raw[1:-1])
     parts: list[str] = []
     at = 0
     size = 0
@@ -195,24 +198,28 @@ def names(value: str) -> tuple[list[ParsedAuthor], bool]:
     """The people of an author field, and whether it ends in "and others"."""
     people: list[ParsedAuthor] = []
     others = False
-    for one in split_multiple_persons_names(value):
+    for one in split_multiple_persons_names(value) if "{" in value else _AND.split(value):
         one = one.strip(" ,")
         if one.lower() in ("others", "et al", "et al.", r"et~al."):
             others = True
             continue
-        author = _name(one)
+        author = person(*_name(one))
         if author:
             people.append(author)
     return people, others
 
 
-def _name(one: str) -> ParsedAuthor | None:
+_AND = re.compile(r"\s+and(?=\s)|^and\s", re.IGNORECASE)
+
+
+@lru_cache(maxsize=50_000)
+def _name(one: str) -> tuple[str, str, str]:
+    """Family name with its particles, given names, and what follows them."""
     if one.startswith("{") and _closing(one, 1, "}") == len(one) - 1:
-        return person(from_tex(one).text, "")
+        return from_tex(one).text, "", ""
     parts = parse_single_name_into_parts(one, strict=False)
     family = from_tex(" ".join([*parts.von, *parts.last])).text
-    given = from_tex(" ".join(parts.first)).text
-    return person(family, given, from_tex(" ".join(parts.jr)).text)
+    return family, from_tex(" ".join(parts.first)).text, from_tex(" ".join(parts.jr)).text
 
 
 def month_and_day(printed: str) -> tuple[int, int | None] | None:

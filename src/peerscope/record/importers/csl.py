@@ -64,7 +64,7 @@ class CslImporter:
         """Stream the items of a CSL-JSON file.
 
         Args:
-            path: A plain, gzip or zstd file: an array, ``{"items": [...]}`` or one object a line.
+            path: A file with an array, ``{"items": [...]}`` or one object a line.
 
         Yields:
             One record for every object, broken or not.

@@ -65,7 +65,7 @@ class RisImporter:
         """Stream the records of a RIS file.
 
         Args:
-            path: A plain, gzip or zstd file in UTF-8, UTF-16 with a mark, or Windows-1252.
+            path: A file in UTF-8, UTF-16 with a mark, or Windows-1252 where its bytes are not UTF-8.
 
         Yields:
             One record for every ``TY`` line; text outside records that holds tags is quarantined.

@@ -29,7 +29,8 @@ SPACE_LIKE = words("quad qquad par newline linebreak hfill smallskip medskip big
 DROPPED = {
     "label": 1, "ref": 1, "eqref": 1, "autoref": 1, "cref": 1, "Cref": 1, "pageref": 1, "vspace": 1,
     "hspace": 1, "input": 1, "include": 1, "includegraphics": 1, "bibliography": 1, "color": 1,
-    "footnotemark": 0, "footnotetext": 1, "thanks": 1, "index": 1, "begin": 1, "end": 1, "pagestyle": 1, "bibliographystyle": 1,
+    "footnotemark": 0, "footnotetext": 1,
+    "thanks": 1, "index": 1, "begin": 1, "end": 1, "pagestyle": 1, "bibliographystyle": 1,
     "usepackage": 1, "documentclass": 1, "def": 1, "let": 0, "edef": 1, "gdef": 1, "xdef": 1,
     "newcommand": 1, "renewcommand": 1, "providecommand": 1, "write": 1, "openin": 0, "openout": 0,
     "catcode": 0, "special": 1, "immediate": 0, "read": 0, "vskip": 0, "hskip": 0, "fontsize": 2,
