@@ -1,1 +1,29 @@
-"""(room docstring)"""
+"""The scholarly record: works, people, topics, institutions, citations, and who says so.
+
+Here live the tables, the importers and exporters, the matching of records to works, and the identity of
+people. Search, readers and pages live elsewhere.
+"""
+
+from peerscope.record.changes import change_seq, delete_works, restore_works, works_changed_since
+from peerscope.record.counts import refresh_counts
+from peerscope.record.database import Database, WriterBusyError, count_statements
+from peerscope.record.ingest import ingest
+from peerscope.record.quarantine import QuarantineRow, quarantined
+from peerscope.record.runs import ImportReport
+from peerscope.record.statements import parsed_works
+
+__all__ = [
+    "Database",
+    "ImportReport",
+    "QuarantineRow",
+    "WriterBusyError",
+    "change_seq",
+    "count_statements",
+    "delete_works",
+    "ingest",
+    "parsed_works",
+    "quarantined",
+    "refresh_counts",
+    "restore_works",
+    "works_changed_since",
+]
