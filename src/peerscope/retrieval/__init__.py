@@ -1,1 +1,35 @@
-"""(room docstring)"""
+"""DPSR: a catalogue and its interactions in, a searchable bundle out; any domain, nothing scholarly.
+
+The natural way of the data is items, users and interactions -> pairs -> towers -> bundle -> query.
+`learn` is the training half and the only part that imports torch; everything that serves a query is NumPy,
+SciPy and SQLite. Works, people and pages live elsewhere.
+"""
+
+from peerscope.retrieval.build import BuildReport, build, item_vectors
+from peerscope.retrieval.bundle import BundleError, BundleStore, Manifest, open_bundle
+from peerscope.retrieval.embed import TwoTowers
+from peerscope.retrieval.query import ResultHit, Results, SearchEngine
+from peerscope.retrieval.schema import Filter, Interaction, Item, User
+from peerscope.retrieval.text import Tokenizer
+from peerscope.retrieval.training import Trained, train
+
+__all__ = [
+    "BuildReport",
+    "BundleError",
+    "BundleStore",
+    "Filter",
+    "Interaction",
+    "Item",
+    "Manifest",
+    "ResultHit",
+    "Results",
+    "SearchEngine",
+    "Tokenizer",
+    "Trained",
+    "TwoTowers",
+    "User",
+    "build",
+    "item_vectors",
+    "open_bundle",
+    "train",
+]

@@ -145,3 +145,20 @@ class SearchIndex(Protocol):
     def close(self) -> None:
         """Release files and memory; later calls raise."""
         ...
+
+
+class Towers(Protocol):
+    """The two towers, for serving: text in, unit vectors out."""
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        ...
+
+    def embed_queries(self, texts: Sequence[str]) -> FloatArray:
+        """Query vectors, shape ``[len(texts), dim]``; a row of zeros where nothing is known of a text."""
+        ...
+
+    def embed_items(self, items: Sequence[Item]) -> FloatArray:
+        """Item vectors, shape ``[len(items), dim]``; a row of zeros where nothing is known of an item."""
+        ...

@@ -1,0 +1,167 @@
+"""What training and judging look at: pairs of a query and an item, and queries kept aside.
+
+Two kinds of pair come from the items alone (title -> own text, a span of the text -> the rest), the others are
+interactions. Which queries are kept aside is decided by a hash of the query, so that it never depends on
+the order of a file or on the rest of the catalogue.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from peerscope.retrieval.schema import Interaction, Item
+
+ASIDE = 10
+"""One query in so many is kept aside."""
+
+SHORTEST_TEXT = 120
+"""Characters a text needs so that a span taken out of it leaves something to find."""
+
+SPAN_WORDS = (6, 14)
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+
+
+def kept_aside(key: str) -> bool:
+    """Whether the query with this key is kept from training."""
+    return (
+        int.from_bytes(blake2b(key.encode("utf-8", "replace"), digest_size=4).digest()) % ASIDE == 0
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Training pairs: texts of queries, texts of items, and which belong together.
+
+    Attributes:
+        queries: Distinct query texts.
+        texts: Distinct item texts; the first ones are the catalogue's, in its order.
+        query: Place of each pair's query.
+        text: Place of each pair's text among ``texts``.
+        item: Place of each pair's item in the catalogue.
+        weight: Relative frequency of sampling.
+    """
+
+    queries: list[str]
+    texts: list[str]
+    query: list[int]
+    text: list[int]
+    item: list[int]
+    weight: list[float]
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A query kept aside.
+
+    Attributes:
+        query: Its text.
+        grades: Grade of each relevant item by id.
+        untitled: Whether its item is to be found without its title (the query is the title).
+        asker: The item whose title the query is, where it asks for others; it is no answer.
+    """
+
+    query: str
+    grades: dict[int, float]
+    untitled: bool = False
+    asker: int | None = None
+
+
+def training_pairs(
+    items: Sequence[Item],
+    item_texts: Sequence[str],
+    interactions: Iterable[Interaction],
+    seed: int = 0,
+) -> Pairs:
+    """All pairs that are not kept aside.
+
+    Args:
+        items: The catalogue.
+        item_texts: What the item tower reads of each.
+        interactions: Given pairs; those that point to no item are passed over.
+        seed: Seed of the spans.
+    """
+    generator = random.Random(seed)  # noqa: S311 - a sample for training, not a secret
+    place = {item.id: number for number, item in enumerate(items)}
+    pairs = Pairs([], list(item_texts), [], [], [], [])
+    known: dict[str, int] = {}
+
+    def add(query: str, text: int, item: int, weight: float) -> None:
+        number = known.setdefault(query, len(pairs.queries))
+        if number == len(pairs.queries):
+            pairs.queries.append(query)
+        pairs.query.append(number)
+        pairs.text.append(text)
+        pairs.item.append(item)
+        pairs.weight.append(weight)
+
+    for number, item in enumerate(items):
+        if len(item.text) < SHORTEST_TEXT or kept_aside(f"item:{item.id}"):
+            continue
+        pairs.texts.append(item.text)
+        add(item.title, len(pairs.texts) - 1, number, 0.5)
+        cut = _cut(item.text, generator)
+        if cut is not None:
+            span, rest = cut
+            pairs.texts.append(f"{item.title}\n{rest}")
+            add(span, len(pairs.texts) - 1, number, 0.5)
+    for given in interactions:
+        number = place.get(given.item_id, -1)
+        if number >= 0 and not kept_aside(given.query):
+            add(given.query, number, number, given.weight)
+    return pairs
+
+
+def _cut(text: str, generator: random.Random) -> tuple[str, str] | None:
+    """A run of words out of one sentence, and the text without that sentence."""
+    sentences = _SENTENCE.split(text)
+    if len(sentences) < 2:
+        return None
+    chosen = generator.randrange(len(sentences))
+    words = sentences[chosen].split()
+    if len(words) < SPAN_WORDS[0]:
+        return None
+    length = generator.randint(SPAN_WORDS[0], min(SPAN_WORDS[1], len(words)))
+    start = generator.randint(0, len(words) - length)
+    rest = " ".join(sentences[:chosen] + sentences[chosen + 1 :])
+    return " ".join(words[start : start + length]), rest
+
+
+def judged_queries(
+    items: Sequence[Item], interactions: Iterable[Interaction], most: int
+) -> list[Judged]:
+    """Queries kept aside, at most ``most``, half of each kind where there are both.
+
+    Interactions of one query are judged together (every item that it led to is relevant); weak kinds
+    (``same_person``, ``same_venue``) do not judge. A title judges only against its item without title.
+    """
+    led: dict[str, dict[int, float]] = {}
+    present = {item.id for item in items}
+    askers = {item.title: item.id for item in items}
+    for given in interactions:
+        if given.kind not in ("same_person", "same_venue") and kept_aside(given.query):
+            if given.item_id in present:
+                led.setdefault(given.query, {})[given.item_id] = 1.0
+    links = [
+        Judged(query, grades, asker=askers.get(query)) for query, grades in sorted(led.items())
+    ]
+    titles = [
+        Judged(item.title, {item.id: 1.0}, untitled=True)
+        for item in items
+        if len(item.text) >= SHORTEST_TEXT and kept_aside(f"item:{item.id}")
+    ]
+    half = most // 2
+    links = _spread(links, max(half, most - len(titles)))
+    return links + _spread(titles, most - len(links))
+
+
+def _spread(found: list[Judged], most: int) -> list[Judged]:
+    """At most ``most`` of them, evenly spaced in an order that a hash of the query decides."""
+    ordered = sorted(found, key=lambda one: blake2b(one.query.encode("utf-8", "replace")).digest())
+    return ordered[: max(most, 0)]

@@ -1,0 +1,114 @@
+"""One score from several: words, meaning and title, weighted as held-out queries say.
+
+Blind fusion can be worse than words alone (dossier, section 8: plain reciprocal-rank fusion on product
+search), so the weights are fitted, and may come out as words alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peerscope.retrieval.metrics import ndcg
+
+FEATURES = ("lexical", "dense", "title")
+"""BM25, cosine of query and item vectors, share of the query's terms that stand in the title."""
+
+DENSE_WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
+TITLE_WEIGHTS = (0.0, 0.1, 0.25, 0.5, 1.0)
+
+Scores = NDArray[np.float32]
+
+
+def standardised(scores: Scores) -> Scores:
+    """Scores of one candidate set with mean 0 and deviation 1 (all 0 where they do not differ)."""
+    if not len(scores):
+        return scores
+    deviation = float(scores.std())
+    if deviation < 1e-9:
+        return np.zeros_like(scores)
+    standard: Scores = ((scores - scores.mean()) / deviation).astype(np.float32)
+    return standard
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """Weights of the features; the weight of words is the unit unless there is no lexical part.
+
+    Attributes:
+        lexical: Weight of the standardised BM25 score, 0 or more.
+        dense: Weight of the standardised cosine, 0 or more.
+        title: Weight of the standardised title share, 0 or more.
+    """
+
+    lexical: float = 1.0
+    dense: float = 1.0
+    title: float = 0.1
+
+    def combine(self, lexical: Scores, dense: Scores | None, title: Scores) -> Scores:
+        """Fused scores of one query's candidates, shape ``[n]`` like each input.
+
+        Each feature counts by its place among the candidates, not by its scale; without a dense part
+        the others stand alone.
+        """
+        fused = self.lexical * standardised(lexical) + self.title * standardised(title)
+        if dense is not None:
+            fused = fused + self.dense * standardised(dense)
+        return fused.astype(np.float32)
+
+    def to_dict(self) -> dict[str, float]:
+        """The weights, for a bundle's manifest."""
+        return {"lexical": self.lexical, "dense": self.dense, "title": self.title}
+
+    @classmethod
+    def from_dict(cls, stated: dict[str, Any]) -> Fusion:
+        """The weights that a manifest states."""
+        return cls(**{name: float(stated[name]) for name in FEATURES})
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """The candidates of one held-out query, with the grade of each relevant item by its id."""
+
+    ids: NDArray[np.int64]
+    lexical: Scores
+    dense: Scores | None
+    title: Scores
+    grades: dict[int, float]
+
+
+def mean_ndcg(fusion: Fusion, queries: Sequence[HeldOut], k: int = 10) -> float:
+    """Mean nDCG@k of the fused order over the queries; 0 without queries."""
+    return float(np.mean(ndcgs(fusion, queries, k))) if queries else 0.0
+
+
+def ndcgs(fusion: Fusion, queries: Sequence[HeldOut], k: int = 10) -> list[float]:
+    """nDCG@k of the fused order of each query."""
+    found = []
+    for query in queries:
+        fused = fusion.combine(query.lexical, query.dense, query.title)
+        order = np.lexsort((query.ids, -fused))[:k]
+        found.append(ndcg(query.ids[order].tolist(), query.grades, k))
+    return found
+
+
+def fit(queries: Sequence[HeldOut]) -> Fusion:
+    """The weights of largest mean nDCG@10 on held-out queries, over a fixed grid.
+
+    Among equals the smallest dense and then the smallest title weight wins, so that what does not help
+    is not used. Without queries the default weights stand.
+    """
+    if not queries:
+        return Fusion()
+    best, most = Fusion(), -1.0
+    for dense in DENSE_WEIGHTS:
+        for title in TITLE_WEIGHTS:
+            tried = Fusion(1.0, dense, title)
+            reached = mean_ndcg(tried, queries)
+            if reached > most + 1e-6:
+                best, most = tried, reached
+    return best
