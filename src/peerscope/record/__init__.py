@@ -7,6 +7,7 @@ people. Search, readers and pages live elsewhere.
 from peerscope.record.changes import change_seq, delete_works, restore_works, works_changed_since
 from peerscope.record.counts import refresh_counts
 from peerscope.record.database import Database, WriterBusyError, count_statements
+from peerscope.record.identity import IdentityReport, resolve_people
 from peerscope.record.ingest import ingest
 from peerscope.record.quarantine import QuarantineRow, quarantined
 from peerscope.record.runs import ImportReport
@@ -14,6 +15,7 @@ from peerscope.record.statements import parsed_works
 
 __all__ = [
     "Database",
+    "IdentityReport",
     "ImportReport",
     "QuarantineRow",
     "WriterBusyError",
@@ -24,6 +26,7 @@ __all__ = [
     "parsed_works",
     "quarantined",
     "refresh_counts",
+    "resolve_people",
     "restore_works",
     "works_changed_since",
 ]

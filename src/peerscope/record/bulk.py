@@ -88,7 +88,7 @@ class Ids:
         self._connection = connection
         counter = table_of(Counter)
         rows = connection.execute(select(counter.c.name, counter.c.value).with_for_update())
-        self._saved: dict[str, int] = {name: value for name, value in rows}
+        self._saved: dict[str, int] = {row.name: row.value for row in rows}
         self._next = dict(self._saved)
 
     def take(self, name: str) -> int:

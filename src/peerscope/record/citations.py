@@ -17,6 +17,7 @@ def resolve_citations(connection: Connection, gained: Sequence[tuple[str, str, i
     list), and a count of citations must not grow by it.
 
     Args:
+        connection: Inside the caller's transaction.
         gained: Scheme, value and work id of each new identifier.
     """
     if not gained:

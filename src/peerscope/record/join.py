@@ -117,8 +117,9 @@ def join(statements: Sequence[Statement]) -> Joined:
     fields, sources = _fields(ordered)
     ids: dict[tuple[str, str], int] = {}
     references: dict[str, tuple[str | None, str | None, str | None, int]] = {}
-    for s in ordered:
-        for pair in own_ids(s.work):
+    owned = [own_ids(s.work) for s in ordered]
+    for s, pairs in zip(ordered, owned, strict=True):
+        for pair in pairs:
             ids.setdefault(pair, s.source_id)
         for ref in s.work.references:
             key = reference_key(ref.scheme, ref.value, ref.raw)
@@ -146,7 +147,7 @@ def join(statements: Sequence[Statement]) -> Joined:
         versions=_versions(ordered),
         artifacts=_distinct(ordered, "artifacts", lambda a: (a.kind, a.url)),
         notices=_distinct(ordered, "notices", lambda n: (n.kind, n.date, n.url)),
-        displayed_ids=_displayed_ids(ordered),
+        displayed_ids=_displayed_ids(ordered, owned),
     )
 
 
@@ -222,15 +223,15 @@ def _venue_ids(ordered: list[Statement], venue: str | None) -> dict[str, str]:
     return found
 
 
-def _displayed_ids(ordered: list[Statement]) -> dict[str, str]:
+def _displayed_ids(ordered: list[Statement], owned: list[list[tuple[str, str]]]) -> dict[str, str]:
     shown: dict[str, str] = {}
-    for s in ordered:
-        for scheme, value in own_ids(s.work):
+    for s, pairs in zip(ordered, owned, strict=True):
+        for scheme, value in pairs:
             # A version's DOI is the work's only where no record states its own.
             if s.work.ids.get(scheme) == value or scheme == "arxiv":
                 shown.setdefault(scheme, value)
-    for s in ordered:
-        for scheme, value in own_ids(s.work):
+    for pairs in owned:
+        for scheme, value in pairs:
             shown.setdefault(scheme, value)
     return shown
 

@@ -12,9 +12,11 @@ from functools import lru_cache
 
 from peerscope.record.text import KEY_LENGTH, fold
 
-PARTICLES = frozenset(
-    ["van", "von", "der", "den", "de", "del", "della", "di", "da", "dos", "das", "du", "la", "le", "ter", "ten", "te", "zu", "zur", "vom", "vande", "vander", "af", "av", "bin", "ibn", "al", "el", "ben", "abu", "bint", "y", "e"]
-)
+PARTICLES = frozenset([
+    "van", "von", "der", "den", "de", "del", "della", "di", "da", "dos", "das", "du", "la",
+    "le", "ter", "ten", "te", "zu", "zur", "vom", "vande", "vander", "af", "av", "bin",
+    "ibn", "al", "el", "ben", "abu", "bint", "y", "e",
+])  # fmt: skip
 SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv", "junior", "senior"])
 _WHOLE = re.compile(
     "[\u0590-\u08ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\ufb1d-\ufefc]"
@@ -78,7 +80,7 @@ def _parse(name: str, family: str, given: str) -> Name:
     if family and given:
         return _assemble(_words(family), _words(given))
     if "," in name:
-        head, *rest = (part for part in name.split(",") if part.strip()) or ("",)
+        head, *rest = [part for part in name.split(",") if part.strip()] or [""]
         tails = [_words(part) for part in rest]
         suffix = [w for tail in tails if set(tail) <= SUFFIXES for w in tail]
         first = next((tail for tail in tails if not set(tail) <= SUFFIXES), [])

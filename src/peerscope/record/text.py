@@ -15,9 +15,13 @@ _LETTERS = str.maketrans(
 KEY_LENGTH = 300
 """Longest key in characters: PostgreSQL's B-tree takes 2.7 kB."""
 
-GENERIC_TITLES = frozenset(
-    ["introduction", "preface", "editorial", "foreword", "afterword", "abstract", "abstracts", "contents", "index", "errata", "erratum", "corrigendum", "correction", "retraction", "conclusion", "conclusions", "discussion", "summary", "keynote", "overview", "obituary", "acknowledgements", "acknowledgments", "appendix", "bibliography", "references", "glossary", "announcement", "announcements", "welcome", "reply", "response", "commentary", "comment", "comments", "letter", "letters", "news"]
-) | {
+GENERIC_TITLES = frozenset([
+    "introduction", "preface", "editorial", "foreword", "afterword", "abstract",
+    "abstracts", "contents", "index", "errata", "erratum", "corrigendum", "correction",
+    "retraction", "conclusion", "conclusions", "discussion", "summary", "keynote",
+    "overview", "obituary", "acknowledgements", "acknowledgments", "appendix",
+    "bibliography", "references", "glossary", "announcement", "announcements", "welcome",
+    "reply", "response", "commentary", "comment", "comments", "letter", "letters", "news",
     "table of contents", "front matter", "back matter", "guest editorial", "book review",
     "book reviews", "guest editors introduction", "introduction to the special issue",
     "message from the general chair", "message from the program chairs", "list of reviewers",
@@ -25,7 +29,7 @@ GENERIC_TITLES = frozenset(
     "organizing committee", "program committee", "author index", "subject index", "call for papers",
     "editor s note", "from the editor", "review of the literature", "literature review",
     "special issue introduction", "title page", "title page and copyright", "invited talk abstract",
-}  # fmt: skip
+])  # fmt: skip
 """Titles that many different works carry; they never show that two records are the same work."""
 
 

@@ -1,0 +1,241 @@
+"""One block of similar names: which authorships are one person's, which stay undecided.
+
+Conservative on purpose: joining two people is worse than leaving a work without a person, because the
+page then states something false of both. Nothing joins against contradictory identifiers or written-out
+names, and two places in one work are never one person.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from peerscope.record.evidence import (
+    Bearer,
+    Link,
+    Surroundings,
+    own_citations,
+    shared_coauthors,
+    shared_institutions,
+    shared_subjects,
+)
+from peerscope.record.names import Name, compatible
+
+RULES = (own_citations, shared_coauthors, shared_institutions, shared_subjects)
+"""Strongest first: what is joined early decides what is contradictory later."""
+
+
+class Groups:
+    """Authorships held together by identifiers; two groups join unless their identifiers contradict."""
+
+    def __init__(self) -> None:
+        self._parent: list[int] = []
+        self.ids: list[dict[str, set[str]]] = []
+
+    def new(self, ids: dict[str, set[str]] | None = None) -> int:
+        """A group of its own."""
+        self._parent.append(len(self._parent))
+        self.ids.append(ids or {})
+        return len(self._parent) - 1
+
+    def find(self, group: int) -> int:
+        """The group that ``group`` has become part of."""
+        while self._parent[group] != group:
+            self._parent[group] = self._parent[self._parent[group]]
+            group = self._parent[group]
+        return group
+
+    def contradict(self, a: int, b: int) -> bool:
+        """Whether one scheme gives the two groups different identifiers."""
+        mine, theirs = self.ids[self.find(a)], self.ids[self.find(b)]
+        return any(s in theirs and not mine[s] & theirs[s] for s in mine)
+
+    def join(self, a: int, b: int) -> None:
+        """Make the two one."""
+        a, b = sorted((self.find(a), self.find(b)))
+        if a != b:
+            self._parent[b] = a
+            for scheme, values in self.ids[b].items():
+                self.ids[a].setdefault(scheme, set()).update(values)
+
+
+@dataclass(slots=True)
+class Decision:
+    """What became of one authorship: its cluster (``None``: undecided), by which rule and why."""
+
+    cluster: int | None
+    rule: str | None
+    evidence: str
+
+
+@dataclass(slots=True)
+class _Cluster:
+    places: list[int]
+    names: set[Name]
+    works: set[int]
+    group: int = -1
+
+
+@dataclass(slots=True)
+class Block:
+    """Resolves the authorships of one block (same family name, same first initial)."""
+
+    bearers: Sequence[Bearer]
+    groups: Groups
+    around: Surroundings
+    _clusters: list[_Cluster] = field(init=False)
+    _of: list[int] = field(init=False)
+    _why: dict[int, tuple[str, str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._clusters, self._of, self._why = [], [], {}
+        by_group: dict[int, int] = {}
+        for place, bearer in enumerate(self.bearers):
+            group = self.groups.find(bearer.group) if bearer.group >= 0 else -1
+            if group >= 0 and group in by_group:
+                number = by_group[group]
+                cluster = self._clusters[number]
+                cluster.places.append(place)
+                cluster.names.add(bearer.name)
+                cluster.works.add(bearer.work)
+            else:
+                number = len(self._clusters)
+                self._clusters.append(_Cluster([place], {bearer.name}, {bearer.work}, group))
+                if group >= 0:
+                    by_group[group] = number
+            self._of.append(number)
+
+    def resolve(self) -> list[Decision]:
+        """One decision for each bearer, in their order; clusters are numbered within the block."""
+        if len(self._clusters) > 1:
+            links = list(self._links())
+            for rule, shared, places in links:
+                self._join_written_out(rule, shared, places)
+            for rule, shared, places in links:
+                self._join_same_initials(rule, shared, places)
+            self._attach_initials(links)
+        return self._decide()
+
+    def _links(self) -> Iterator[Link]:
+        rule: Callable[[Sequence[Bearer], Surroundings], Iterator[Link]]
+        for rule in RULES:
+            yield from rule(self.bearers, self.around)
+
+    def _full(self, place: int) -> bool:
+        return self.bearers[place].name.has_full_given
+
+    def _join_written_out(self, rule: str, shared: str, places: list[int]) -> None:
+        seen: list[int] = []
+        for place in places:
+            if not self._full(place):
+                continue
+            if not any(self._join(place, other, rule, shared) for other in seen):
+                seen.append(place)
+
+    def _join_same_initials(self, rule: str, shared: str, places: list[int]) -> None:
+        first: dict[Name, int] = {}
+        for place in places:
+            name = self.bearers[place].name
+            if not name.has_full_given and name in first:
+                self._join(place, first[name], rule, shared)
+            elif not name.has_full_given:
+                first[name] = place
+
+    def _attach_initials(self, links: list[Link]) -> None:
+        """An abbreviated name joins a written-out one if the evidence leads to one cluster alone."""
+        leads: dict[int, dict[int, tuple[int, int, str, str]]] = defaultdict(dict)
+        for rule, shared, places in links:
+            full = [p for p in places if self._full(p)]
+            for place in places:
+                if self._full(place):
+                    continue
+                for other in full:
+                    mine, theirs = self._of[place], self._of[other]
+                    if mine != theirs and self._may_join(mine, theirs):
+                        leads[mine].setdefault(theirs, (place, other, rule, shared))
+        for candidates in leads.values():
+            if len(candidates) == 1:
+                place, other, rule, shared = next(iter(candidates.values()))
+                self._join(place, other, rule, shared)
+
+    def _may_join(self, a: int, b: int) -> bool:
+        one, two = self._clusters[a], self._clusters[b]
+        if one.group >= 0 and two.group >= 0 and self.groups.contradict(one.group, two.group):
+            return False
+        if not one.works.isdisjoint(two.works):
+            return False
+        return all(compatible(x, y) for x in one.names for y in two.names)
+
+    def _join(self, place: int, other: int, rule: str, shared: str) -> bool:
+        """Join the clusters of two bearers; whether they are one now."""
+        a, b = self._of[place], self._of[other]
+        if a != b:
+            if not self._may_join(a, b):
+                return False
+            if len(self._clusters[a].places) < len(self._clusters[b].places):
+                a, b = b, a
+            keep, gone = self._clusters[a], self._clusters[b]
+            for p in gone.places:
+                self._of[p] = a
+            keep.places += gone.places
+            keep.names |= gone.names
+            keep.works |= gone.works
+            if keep.group >= 0 and gone.group >= 0:
+                self.groups.join(keep.group, gone.group)
+            keep.group = max(keep.group, gone.group)
+            gone.places = []
+        self._why.setdefault(place, (rule, shared))
+        self._why.setdefault(other, (rule, shared))
+        return True
+
+    def _decide(self) -> list[Decision]:
+        alive = [c for c in self._clusters if c.places]
+        bearers = Counter(name for c in alive for name in c.names)
+        by_given: dict[str, set[Name]] = defaultdict(set)
+        for name in bearers:
+            by_given[name.given[0] if name.given else ""].add(name)
+        decisions: list[Decision | None] = [None] * len(self.bearers)
+        for number, cluster in enumerate(self._clusters):
+            rivals = 0
+            if cluster.places and cluster.group < 0 and len(cluster.works) == 1 and len(alive) > 1:
+                rivals = self._rivals(cluster, bearers, by_given)
+            for place in cluster.places:
+                decisions[place] = self._decision(place, number, len(alive), rivals)
+        return [d for d in decisions if d is not None]
+
+    def _rivals(
+        self, cluster: _Cluster, bearers: Counter[Name], by_given: dict[str, set[Name]]
+    ) -> int:
+        """Other clusters of the block that could be the same person by name."""
+        mine = next(iter(cluster.names))
+        first = mine.given[0] if mine.given else ""
+        if len(first) <= 1:
+            # An initial agrees with too much to list; a name without one agrees with its equals only.
+            near = set(bearers)
+        else:
+            near = by_given[first] | by_given[first[0]]
+            near |= {n for n in bearers if "".join(n.given) == "".join(mine.given)}
+        return sum(bearers[n] for n in near if compatible(mine, n)) - len(cluster.names)
+
+    def _decision(self, place: int, number: int, clusters: int, rivals: int) -> Decision:
+        cluster, name = self._clusters[number], self.bearers[place].name
+        if place in self._why:
+            rule, shared = self._why[place]
+            return Decision(number, rule, f"Compatible names and {shared}.")
+        if cluster.group >= 0:
+            return Decision(number, "id", "")
+        if len(cluster.works) > 1:
+            return Decision(number, "name", "Compatible names in a group joined by evidence.")
+        if clusters == 1:
+            return Decision(number, "name", "The only author of this name in the record.")
+        if rivals == 0 and name.has_full_given:
+            return Decision(
+                number, "name", "No other author in the record has a name that could be the same."
+            )
+        missing = "no shared coauthor, own citation, institution or subject connects them"
+        if not name.has_full_given:
+            missing += ", and the given name is abbreviated"
+        return Decision(
+            None, None, f"The name could also be that of {rivals} others in the record; {missing}."
+        )
