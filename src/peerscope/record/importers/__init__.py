@@ -1,1 +1,107 @@
-"""(room docstring)"""
+"""Importers, one file each: a file's content decides which one reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from peerscope.record.files import head
+from peerscope.record.importers.acl_xml import AclXmlImporter
+from peerscope.record.importers.bibtex import BibtexImporter
+from peerscope.record.importers.csl import CslImporter
+from peerscope.record.importers.jsonl import JsonLinesImporter
+from peerscope.record.importers.openalex import OpenAlexImporter, is_part, looks_like
+from peerscope.record.importers.ris import RisImporter
+from peerscope.record.importers.starter import StarterImporter
+from peerscope.record.parsed import Importer
+from peerscope.record.starter import STARTER
+
+__all__ = ["IMPORTERS", "UnknownFormatError", "importer_for"]
+
+IMPORTERS: dict[str, type[Any]] = {
+    one.name: one
+    for one in (
+        AclXmlImporter,
+        BibtexImporter,
+        CslImporter,
+        JsonLinesImporter,
+        OpenAlexImporter,
+        RisImporter,
+        StarterImporter,
+    )
+}
+"""Every importer by the name that is stored with its statements."""
+
+
+class UnknownFormatError(ValueError):
+    """Nothing in the file says what it is."""
+
+
+def importer_for(path: str) -> Importer:
+    """The importer for a file or folder, recognised by content; `STARTER` names the packaged collection.
+
+    Raises:
+        UnknownFormatError: No format was recognised.
+        FileNotFoundError: Nothing is there.
+    """
+    if path == STARTER:
+        return StarterImporter()
+    place = Path(path)
+    if place.is_dir():
+        if any(place.rglob("*.xml")):
+            return AclXmlImporter()
+        part = next((one for one in sorted(place.rglob("*")) if is_part(one)), None)
+        if part is None:
+            raise UnknownFormatError(f"The folder {path} holds neither *.xml nor JSON-lines files.")
+        return importer_for(str(part)) if not _openalex(head(part)) else OpenAlexImporter()
+    found = _sniffed(path)
+    if found is None:
+        raise UnknownFormatError(
+            f"{place.name} is none of BibTeX, RIS, CSL-JSON, OpenAlex works, JSON lines with "
+            f"OpenAlex-like fields, or ACL Anthology XML (plain, gzip or zstd)."
+        )
+    return found
+
+
+def _sniffed(path: str) -> Importer | None:
+    start = head(path)
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        start = start.decode("utf-16", "replace").encode()
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"<"):
+        return AclXmlImporter() if b"<collection" in text else None
+    if text.startswith(b"["):
+        return CslImporter()
+    if text.startswith(b"{"):
+        return _json_lines(path, text)
+    if text.startswith(b"TY  -") or b"\nTY  -" in text:
+        return RisImporter()
+    return BibtexImporter() if b"@" in text else None
+
+
+def _openalex(start: bytes) -> bool:
+    first = _first_object(start)
+    return first is not None and looks_like(first)
+
+
+def _json_lines(path: str, text: bytes) -> Importer:
+    first = _first_object(text)
+    if first is None or looks_like(first):
+        # a first line longer than what was read can only be a large work object
+        return OpenAlexImporter() if b'"authorships"' in text else JsonLinesImporter(path)
+    csl = "issued" in first or "container-title" in first
+    named = isinstance(first.get("author"), list)
+    return CslImporter() if csl or named else JsonLinesImporter(path)
+
+
+def _first_object(text: bytes) -> dict[str, Any] | None:
+    for line in text.splitlines():
+        try:
+            found = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(found, dict):
+            return found
+    return None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
+from peerscope.record.files import BrokenFileError, blocks
 from peerscope.record.markup import clean
 from peerscope.record.parsed import Good, ParsedAuthor, ParsedWork, Quarantined, Record
 
@@ -196,24 +197,18 @@ def split_topics(printed: str) -> list[str]:
 
 
 def chunks(path: str) -> Iterator[bytes]:
-    """The file's bytes in pieces, as UTF-8 where it starts with a UTF-16 mark."""
-    with Path(path).open("rb") as file:
-        first = file.read(1 << 18)
-        if first[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            with Path(path).open(encoding="utf-16", errors="replace") as text:
-                while piece := text.read(1 << 17):
-                    yield piece.encode("utf-8", "replace")
-            return
-        yield first.removeprefix(b"\xef\xbb\xbf")
-        while piece_bytes := file.read(1 << 18):
-            yield piece_bytes
+    """The file's unfolded bytes in pieces, as UTF-8 where it starts with a UTF-16 mark.
 
-
-def decode(source: bytes) -> str:
-    """UTF-8, else Windows-1252, else Latin-1, which takes every byte."""
-    for encoding in ("utf-8", "cp1252"):
-        try:
-            return source.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return source.decode("latin-1")
+    A compressed file that breaks off ends there; the entry that it breaks is found incomplete.
+    """
+    decoder: codecs.IncrementalDecoder | None = None
+    first = True
+    try:
+        for block in blocks(path):
+            if first and block[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                decoder = codecs.getincrementaldecoder("utf-16")("replace")
+            part = block.removeprefix(b"\xef\xbb\xbf") if first else block
+            first = False
+            yield decoder.decode(part).encode("utf-8", "replace") if decoder else part
+    except BrokenFileError:
+        return

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from peerscope.record.importers.bibliography import MAX_RECORD, decode
+from peerscope.record.files import decoded
+from peerscope.record.importers.bibliography import MAX_RECORD
 
 _START = re.compile(rb"(?<![\w@])@[ \t]*([A-Za-z]+)\s{0,100}([{(])")
 _NEXT = (
@@ -33,7 +34,7 @@ class Block:
     @property
     def text(self) -> str:
         """The source as text: UTF-8, or Windows-1252 where its bytes are not UTF-8."""
-        return decode(self.source)
+        return decoded(self.source)
 
 
 def blocks(chunks: Iterable[bytes]) -> Iterator[Block]:

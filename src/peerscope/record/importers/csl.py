@@ -13,13 +13,13 @@ from typing import Any
 
 import orjson
 
+from peerscope.record.files import decoded
 from peerscope.record.importers.bibliography import (
     Located,
     Refused,
     arxiv_of,
     check_year,
     chunks,
-    decode,
     doi_of,
     iso_date,
     numbered,
@@ -74,7 +74,7 @@ class CslImporter:
 
 def _located(path: str) -> Iterator[Located]:
     for element in elements(chunks(path)):
-        source = decode(element.source[:2000])
+        source = decoded(element.source[:2000])
         try:
             item = _load(element)
             key = (
@@ -96,7 +96,7 @@ def _load(element: Element) -> dict[str, Any]:
         item = orjson.loads(element.source)
     except orjson.JSONDecodeError as error:
         try:
-            item = orjson.loads(decode(element.source))
+            item = orjson.loads(decoded(element.source))
         except (orjson.JSONDecodeError, ValueError):
             raise Refused(
                 f"The object is not valid JSON: {error}.",

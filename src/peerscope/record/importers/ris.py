@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterator
 from hashlib import blake2b
 
+from peerscope.record.files import decoded
 from peerscope.record.importers.bibliography import (
     MAX_RECORD,
     Located,
     Refused,
     arxiv_of,
     chunks,
-    decode,
     doi_of,
     iso_date,
     numbered,
@@ -76,7 +76,7 @@ class RisImporter:
 def _located(path: str) -> Iterator[Located]:
     for line, source, ended in _records(path):
         too_large = len(source) > MAX_RECORD
-        text = decode(source[:2000] if too_large else source)
+        text = decoded(source[:2000] if too_large else source)
         tags = _tags(text)
         key = (tags.get("ID") or [""])[0] or None
         try:
