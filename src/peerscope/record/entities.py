@@ -82,6 +82,7 @@ class Entities:
                 ids.update(("S", s, v) for s, v in joined.venue_ids.items())
             for topic, _ in joined.topics:
                 names.add(("T", name_key(topic.name)))
+                ids.update(("T", s, v) for s, v in topic.ids.items())
             for author, _ in joined.authors:
                 for institution in author.institutions:
                     names.add(("I", name_key(institution.name)))
@@ -107,7 +108,7 @@ class Entities:
         key = name_key(topic.name)
         if not key:
             return None
-        found = self._by_name.get(("T", key))
+        found = self._lookup("T", topic.ids) or self._by_name.get(("T", key))
         if found is None:
             found = self._make(ids, "T", key, topic.name, "given", None, 0, source_id)
         self._claim("T", topic.ids, found, source_id)

@@ -182,8 +182,8 @@ class Store:
             values = shown(joined, venues[work_id], self._ids.take("change"), self._now)
             row = dict(zip(WORK_SHOWN, values, strict=True))
             row.pop("updated_at")
-            rows.append({"row_id": work_id, **row})
-        columns = [c for c in WORK_SHOWN if c != "updated_at"]
+            rows.append({"row_id": work_id, "authors_count": len(joined.authors), **row})
+        columns = ["authors_count", *(c for c in WORK_SHOWN if c != "updated_at")]
         self._connection.execute(
             work.update()
             .where(work.c.id == bindparam("row_id"))
