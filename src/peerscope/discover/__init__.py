@@ -17,6 +17,7 @@ from peerscope.discover.shapes import (
     SearchPage,
     WorkHit,
 )
+from peerscope.discover.site import SiteDiscovery
 
 __all__ = [
     "Discovery",
@@ -28,5 +29,6 @@ __all__ = [
     "Reason",
     "SearchFilters",
     "SearchPage",
+    "SiteDiscovery",
     "WorkHit",
 ]

@@ -1,0 +1,81 @@
+"""Export: the record as a bibliography, streamed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from peerscope.cli.context import Home, Json, err, open_record, print_json, settings_for
+from peerscope.cli.errors import CommandError, Exit, explained
+from peerscope.record import parsed_works
+from peerscope.record.export import EXPORTERS
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("export")(export)
+
+
+def export(
+    output: Annotated[
+        Path | None, typer.Argument(help="File to write; standard output without one.")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help=f"One of {', '.join(EXPORTERS)}; else the file's suffix says."
+        ),
+    ] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Write every work of the record as BibTeX, RIS, CSL-JSON, JSON-LD or OpenAlex-shaped JSON."""
+    with explained(err):
+        exporter = EXPORTERS[_format(form, output)]
+        database = open_record(settings_for(home), create=False)
+        with database.session() as session:
+            pieces = exporter.write(parsed_works(session))
+            if output is None:
+                for piece in pieces:
+                    sys.stdout.write(piece)
+                return
+            size = _write_whole(output, pieces)
+        if as_json:
+            print_json({"file": str(output), "bytes": size})
+
+
+def _format(form: str | None, output: Path | None) -> str:
+    if form is not None:
+        if form not in EXPORTERS:
+            raise CommandError(
+                f"There is no format {form!r}; there are {', '.join(EXPORTERS)}.", Exit.USAGE
+            )
+        return form
+    if output is not None:
+        for name, exporter in EXPORTERS.items():
+            if output.name.endswith(exporter.suffix):
+                return name
+    return "bibtex"
+
+
+def _write_whole(output: Path, pieces: Iterable[str]) -> int:
+    """Write beside the target and rename, so that the file is whole or as it was."""
+    handle, name = tempfile.mkstemp(dir=output.resolve().parent, prefix=f".{output.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            for piece in pieces:
+                stream.write(piece)
+            stream.flush()
+            os.fsync(stream.fileno())
+            size = stream.tell()
+        Path(name).replace(output)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return size

@@ -1,0 +1,176 @@
+"""The main job and its stages: import, train, publish, serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from peerscope.cli.context import Home, Json, err, open_record, out, print_json, settings_for
+from peerscope.cli.errors import CommandError, Exit, explained
+from peerscope.cli.progress import reporting
+from peerscope.discover.pipeline import PublishOutcome, publish_site, train_site
+from peerscope.record import (
+    Database,
+    ImportReport,
+    WriterBusyError,
+    ingest,
+    refresh_counts,
+    resolve_people,
+)
+from peerscope.record.importers import importer_for
+from peerscope.record.starter import FOLDER, STARTER
+from peerscope.settings import Settings
+
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="BibTeX, RIS, CSL-JSON, OpenAlex, JSON lines or ACL XML; plain, .gz or .zst.",
+        show_default=False,
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Read a file again although it is unchanged.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("up")(up)
+    app.command("import")(import_files)
+    app.command("train")(train)
+    app.command("publish")(publish)
+    app.command("rollback")(rollback)
+    app.command("serve")(serve)
+
+
+def up(
+    files: Files = None,
+    home: Home = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (0: any free one).")] = None,
+    no_serve: Annotated[
+        bool, typer.Option("--no-serve", help="Stop when it is published.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Import, train, publish and serve: from a bibliography to a site. No file: the starter collection."""
+    with explained(err):
+        settings = settings_for(home, host=host, port=port)
+        database = open_record(settings, create=True)
+        report = _import_all(database, files or [STARTER], force=False)
+        learned = _train(settings, database)
+        published = _publish(settings, database)
+        if as_json:
+            print_json({"import": report, "train": learned, "publish": published.as_dict()})
+        if not no_serve:
+            _serve(settings, database)
+
+
+def import_files(
+    files: Files = None, home: Home = None, force: Force = False, as_json: Json = False
+) -> None:
+    """Read files into the record; bad records go to quarantine, good ones beside them go in."""
+    with explained(err):
+        if not files:
+            raise CommandError(
+                f"Name a file to import, or {STARTER} for the starter collection.", Exit.USAGE
+            )
+        database = open_record(settings_for(home), create=True)
+        report = _import_all(database, files, force=force)
+        if as_json:
+            print_json(report)
+
+
+def train(home: Home = None, as_json: Json = False) -> None:
+    """Train the towers from the record; a run that was stopped goes on where it was."""
+    with explained(err):
+        settings = settings_for(home)
+        learned = _train(settings, open_record(settings, create=False))
+        if as_json:
+            print_json(learned)
+
+
+def publish(home: Home = None, as_json: Json = False) -> None:
+    """Build a bundle from the record and the trained towers; it goes into service if it passes its gates."""
+    with explained(err):
+        settings = settings_for(home)
+        published = _publish(settings, open_record(settings, create=False))
+        if as_json:
+            print_json(published.as_dict())
+
+
+def rollback(home: Home = None, as_json: Json = False) -> None:
+    """Put the previous bundle back into service."""
+    from peerscope.retrieval import BundleStore
+
+    with explained(err):
+        name = BundleStore(settings_for(home).bundles).rollback()
+        if as_json:
+            print_json({"bundle": name})
+        else:
+            out.print(f"Bundle {name} is in service again.")
+
+
+def serve(
+    home: Home = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (0: any free one).")] = None,
+) -> None:
+    """Serve the site."""
+    with explained(err):
+        settings = settings_for(home, host=host, port=port)
+        _serve(settings, open_record(settings, create=False))
+
+
+def _serve(settings: Settings, database: Database) -> None:
+    from peerscope.cli.serving import serve_site  # the web stack is loaded by what serves only
+
+    serve_site(settings, database)
+
+
+def _import_all(database: Database, files: list[str], *, force: bool) -> list[dict[str, Any]]:
+    reports = [_import_one(database, file, force=force) for file in files]
+    if any(not report.skipped for report in reports):
+        with reporting(err) as progress:
+            resolve_people(database, progress=progress)
+            refresh_counts(database)
+    if not any(report.positions > report.quarantined for report in reports):
+        raise CommandError(
+            "Not one record could go in; `peerscope quarantine` says why.", Exit.NOTHING_IMPORTED
+        )
+    return [report.as_dict() for report in reports]
+
+
+def _import_one(database: Database, file: str, *, force: bool) -> ImportReport:
+    if file != STARTER and not Path(file).exists():
+        raise CommandError(f"There is no file {file}.")
+    importer = importer_for(file)
+    try:
+        with reporting(err) as progress:
+            if file == STARTER:
+                report = ingest(
+                    database, importer, str(FOLDER), progress=progress, force=force,
+                    location=STARTER, name="Peerscope starter collection", licence="CC0-1.0",
+                )  # fmt: skip
+            else:
+                report = ingest(database, importer, file, progress=progress, force=force)
+    except WriterBusyError as error:
+        raise CommandError(str(error), Exit.BUSY) from error
+    err.print(f"{file} ({importer.name}): {report.sentence()}", highlight=False)
+    return report
+
+
+def _train(settings: Settings, database: Database) -> dict[str, Any]:
+    with reporting(err) as progress:
+        learned = train_site(settings, database, progress)
+    err.print(learned.sentence(), highlight=False)
+    return learned.as_dict()
+
+
+def _publish(settings: Settings, database: Database) -> PublishOutcome:
+    with reporting(err) as progress:
+        published = publish_site(settings, database, progress)
+    err.print(published.sentence(), highlight=False)
+    if not published.published:
+        raise CommandError(f"The new bundle was not published: {published.refusal}", Exit.GATES)
+    return published

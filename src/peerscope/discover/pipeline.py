@@ -1,0 +1,198 @@
+"""Train and publish: from the record to a bundle in service.
+
+Training leaves its towers under ``home/towers``; publishing reads whatever towers are there. Both can be
+run alone, again, and after a kill: each replaces its result by one rename.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from peerscope.discover.catalogue import catalogue, interactions
+from peerscope.discover.topics import suggest_topics
+from peerscope.record import Database, change_seq
+from peerscope.record.suggested import replace_suggested_topics, works_without_topics
+from peerscope.retrieval import (
+    BuildReport,
+    BundleStore,
+    Interaction,
+    Item,
+    TwoTowers,
+    build,
+    item_vectors,
+    train,
+)
+from peerscope.settings import Settings
+
+Progress = Callable[[str, int, int | None], None]
+
+NO_TOWERS = "No towers are trained, so this bundle searches by words only; run `peerscope train`."
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOutcome:
+    """What training did: a sentence, its figures, and how long it took."""
+
+    note: str
+    seconds: float
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def sentence(self) -> str:
+        """For the operator."""
+        return f"{self.note} ({self.seconds:.0f} s)"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishOutcome:
+    """What publishing did."""
+
+    report: BuildReport
+    suggested_topics: int
+    seconds: float
+    note: str | None = None
+
+    @property
+    def published(self) -> bool:
+        """Whether the bundle is in service."""
+        return self.report.published
+
+    @property
+    def refusal(self) -> str:
+        """Why it is not, as sentences."""
+        return self.report.refusal
+
+    def sentence(self) -> str:
+        """For the operator."""
+        state = "published" if self.published else "not published"
+        about = (
+            f"Bundle {self.report.bundle} {state}: {self.report.items:,} works, "
+            f"{self.report.bytes / 1e6:,.0f} MB ({self.seconds:.0f} s)."
+        )
+        gates = [f"  {gate.name}: {gate.sentence}" for gate in self.report.gates]
+        return "\n".join([about, *([self.note] if self.note else []), *gates])
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "bundle": self.report.bundle,
+            "published": self.published,
+            "items": self.report.items,
+            "bytes": self.report.bytes,
+            "fusion": self.report.fusion.to_dict(),
+            "gates": [gate.to_dict() for gate in self.report.gates],
+            "suggested_topics": self.suggested_topics,
+            "seconds": self.seconds,
+        }
+
+
+def towers_folder(settings: Settings) -> Path:
+    """Where the last trained towers lie."""
+    return settings.home / "towers"
+
+
+def train_site(settings: Settings, database: Database, progress: Progress) -> TrainOutcome:
+    """Train the towers from the record and put them in the place of the last ones."""
+    began = time.perf_counter()
+    items, pairs = _catalogue(database, progress)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    checkpoints = settings.home / "training"
+    trained = train(items, pairs, checkpoints=checkpoints, progress=progress)
+    if trained is None:
+        note = "No word occurs in two works: there is nothing to learn from yet."
+        return TrainOutcome(note, time.perf_counter() - began)
+    _replace(towers_folder(settings), trained.towers, trained.figures)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return TrainOutcome(trained.note, time.perf_counter() - began, trained.figures)
+
+
+def _replace(folder: Path, towers: TwoTowers, figures: dict[str, Any]) -> None:
+    """Write beside the old towers, then swap; a kill in between leaves the old ones or the new."""
+    fresh, old = folder.with_name("towers.new"), folder.with_name("towers.old")
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)
+    towers.save(fresh)
+    (fresh / "training.json").write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    handle = os.open(folder.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_towers(settings: Settings) -> TwoTowers | None:
+    """The last trained towers, or ``None``; the swap's leftovers count as what they are."""
+    folder = towers_folder(settings)
+    for place in (folder, folder.with_name("towers.old")):
+        if (place / "towers.json").exists():
+            return TwoTowers.load(place)
+    return None
+
+
+def publish_site(settings: Settings, database: Database, progress: Progress) -> PublishOutcome:
+    """Build a bundle from the record and the trained towers, and publish it if it passes its gates.
+
+    Works without a topic from any source first get the topics that their vectors suggest.
+    """
+    began = time.perf_counter()
+    towers = load_towers(settings)
+    with database.session() as session:
+        seen = change_seq(session)
+    items, pairs = _catalogue(database, progress)
+    vectors = item_vectors(towers, items, progress) if towers is not None and items else None
+    suggested = 0
+    if vectors is not None:
+        suggested = _suggest(database, items, vectors, progress)
+        if suggested:
+            with database.session() as session:
+                items = list(catalogue(session))
+    report = build(
+        items,
+        pairs,
+        BundleStore(settings.bundles),
+        towers=towers if items else None,
+        vectors=vectors,
+        metadata={"change_seq": seen},
+        progress=progress,
+    )
+    note = NO_TOWERS if towers is None else None
+    return PublishOutcome(report, suggested, time.perf_counter() - began, note)
+
+
+def _suggest(database: Database, items: list[Item], vectors: Any, progress: Progress) -> int:
+    """Suggest topics for the works that have none; returns how many topics there are."""
+    with database.session() as session:
+        bare = set(works_without_topics(session))
+    rows = [row for row, item in enumerate(items) if item.id in bare]
+    progress("suggesting topics", 0, None)
+    topics = suggest_topics(
+        [items[row].id for row in rows], [items[row].title for row in rows], vectors[rows]
+    )
+    with database.writer("suggesting topics"), database.begin() as session:
+        replace_suggested_topics(session, topics)
+    return len(topics)
+
+
+def _catalogue(database: Database, progress: Progress) -> tuple[list[Item], list[Interaction]]:
+    items: list[Item] = []
+    with database.session() as session:
+        for item in catalogue(session):
+            items.append(item)
+            if len(items) % 5000 == 0:
+                progress("reading the record", len(items), None)
+        return items, interactions(session)

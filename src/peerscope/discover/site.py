@@ -1,0 +1,168 @@
+"""The living search of one site: the bundle in service, and what the record has changed since.
+
+Every question starts by looking whether another bundle was published (one link read) and whether the
+record changed (one statement). Changed works go into the engine's overlay in small portions, so that a
+work imported a moment ago is found by the next query and a large import does not hold one up.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from peerscope.discover import neighbours as near
+from peerscope.discover.browse import browse
+from peerscope.discover.catalogue import items_of
+from peerscope.discover.graph import graph_slice
+from peerscope.discover.results import found_page
+from peerscope.discover.shapes import GraphSlice, Neighbour, SearchFilters, SearchPage
+from peerscope.record import Database, change_seq
+from peerscope.record.models import Work
+from peerscope.retrieval import BundleStore, SearchEngine, open_bundle
+
+PORTION = 500
+"""Changed works taken into the overlay by one question; the rest follow with the next ones."""
+
+SLICES_KEPT = 512
+NOT_PUBLISHED = (
+    "Nothing is published for searching yet, so this is a list of the works. "
+    "The operator can run `peerscope train` and `peerscope publish`."
+)
+
+
+@dataclass(slots=True)
+class _InService:
+    bundle: str
+    engine: SearchEngine
+    seen: int
+    """The record's change number up to which the engine knows the works."""
+
+
+class SiteDiscovery:
+    """`Discovery` over a record and a folder of bundles; safe to use from several threads.
+
+    Args:
+        database: The record, migrated.
+        bundles: Folder of the bundles; it may be empty or not exist yet.
+    """
+
+    def __init__(self, database: Database, bundles: Path) -> None:
+        self._database = database
+        self._store = BundleStore(bundles)
+        self._lock = threading.Lock()
+        self._state: _InService | None = None
+        self._slices: OrderedDict[tuple[object, ...], GraphSlice] = OrderedDict()
+
+    def search(
+        self,
+        query: str,
+        filters: SearchFilters,
+        *,
+        sort: str = "relevance",
+        page: int = 1,
+        per_page: int = 20,
+    ) -> SearchPage:
+        """Find works; without a query, list them. Any string is a legal query."""
+        state = self._current()
+        with self._database.session() as session:
+            if state is None or not query.strip():
+                note = NOT_PUBLISHED if state is None and query.strip() else None
+                engine = state.engine if state else None
+                return browse(session, engine, filters, sort, page, per_page, query, note)
+            return found_page(session, state.engine, query, filters, sort, page, per_page)
+
+    def neighbours(self, entity: str, id: int, limit: int = 10) -> tuple[Neighbour, ...]:
+        """What stands near a work (W), person (A) or topic (T), nearest first, with reasons."""
+        ways = {"W": near.near_works, "A": near.near_people, "T": near.near_topics}
+        if entity not in ways:
+            return ()
+        state = self._current()
+        with self._database.session() as session:
+            return ways[entity](session, id, self._near(state), limit)
+
+    def graph_slice(self, entity: str, id: int, limit: int = 60) -> GraphSlice:
+        """The graph around an entity, laid out; kept until the record or the bundle changes."""
+        state = self._current()
+        with self._database.session() as session:
+            now = (state.bundle if state else "", change_seq(session))
+            key = (entity, id, limit, *now)
+            if key in self._slices:
+                return self._slices[key]
+            made = graph_slice(session, entity, id, self._near(state), limit)
+        self._slices[key] = made
+        while len(self._slices) > SLICES_KEPT:
+            self._slices.popitem(last=False)
+        return made
+
+    def status(self) -> dict[str, Any]:
+        """What is in service: the bundle's name and how many changed works wait to be taken in."""
+        state = self._current()
+        if state is None:
+            return {"bundle": None, "pending": None}
+        with self._database.session() as session:
+            pending = len(_changed(session, state.seen, PORTION + 1))
+        return {"bundle": state.bundle, "pending": pending}
+
+    @staticmethod
+    def _near(state: _InService | None) -> near.Near:
+        def nearest(ids: Sequence[int], k: int) -> list[tuple[int, float]]:
+            if state is None:
+                return []
+            hits = state.engine.neighbours_of(ids, k)
+            return list(zip(hits.ids.tolist(), hits.scores.tolist(), strict=True))
+
+        return nearest
+
+    def _current(self) -> _InService | None:
+        """The engine to ask, brought up to date; never waits for another thread's update."""
+        first = self._state is None
+        if not self._lock.acquire(blocking=first):
+            return self._state
+        try:
+            self._swap()
+            if self._state is not None:
+                self._catch_up(self._state)
+            return self._state
+        finally:
+            self._lock.release()
+
+    def _swap(self) -> None:
+        name = self._store.current()
+        if name is None or (self._state is not None and self._state.bundle == name):
+            return
+        path = self._store.path(name)
+        manifest = self._store.manifest(name)
+        self._state = _InService(
+            name, open_bundle(path), int(manifest.metadata.get("change_seq", 0))
+        )
+
+    def _catch_up(self, state: _InService) -> None:
+        with self._database.session() as session:
+            if change_seq(session) <= state.seen:
+                return
+            changed = _changed(session, state.seen, PORTION)
+            if not changed:
+                state.seen = change_seq(session)
+                return
+            numbers = [number for number, _ in changed]
+            items = items_of(session, numbers)
+        gone = set(numbers) - {item.id for item in items}
+        state.engine.upsert(items)
+        state.engine.delete(sorted(gone))
+        state.seen = changed[-1][1]
+
+
+def _changed(session: Any, seen: int, limit: int) -> list[tuple[int, int]]:
+    statement = (
+        select(Work.id, Work.change_seq)
+        .where(Work.change_seq > seen)
+        .order_by(Work.change_seq)
+        .limit(limit)
+    )
+    return [(number, seq) for number, seq in session.execute(statement)]
