@@ -214,7 +214,8 @@ class Block:
             # An initial agrees with too much to list; a name without one agrees with its equals only.
             near = set(bearers)
         else:
-            near = by_given[first] | by_given[first[0]]
+            # "K. Zhang" may be anybody, but that Kang Zhang wrote this work is no less true for it.
+            near = set(by_given[first])
             near |= {n for n in bearers if "".join(n.given) == "".join(mine.given)}
         return sum(bearers[n] for n in near if compatible(mine, n)) - len(cluster.names)
 
@@ -231,7 +232,7 @@ class Block:
             return Decision(number, "name", "The only author of this name in the record.")
         if rivals == 0 and name.has_full_given:
             return Decision(
-                number, "name", "No other author in the record has a name that could be the same."
+                number, "name", "No other written-out name in the record could be the same."
             )
         missing = "no shared coauthor, own citation, institution or subject connects them"
         if not name.has_full_given:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -13,6 +15,22 @@ from peerscope.record.models import Counter
 
 CHUNK = 10_000
 """Values in one IN list; SQLite allows 32,766 parameters."""
+
+
+@contextmanager
+def paused_collector() -> Iterator[None]:
+    """Keep the cycle collector from walking masses of objects that reference counts free anyway.
+
+    A batch makes some 100,000 objects without cycles; walking them again and again costs a third of
+    the time of an import (measured on 97,494 works).
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def table_of(model: type[DeclarativeBase]) -> Table:

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from peerscope.record.blocks import Block, Decision, Groups
-from peerscope.record.bulk import Ids, fetch_in, table_of
+from peerscope.record.bulk import Ids, fetch_in, paused_collector, table_of
 from peerscope.record.database import Database
 from peerscope.record.evidence import MAX_SUBJECT_WORKS, Bearer, Surroundings
 from peerscope.record.models import (
@@ -85,7 +85,11 @@ def resolve_people(
     """
     start = time.perf_counter()
     report = IdentityReport()
-    with database.writer("resolving people"), database.begin() as session:
+    with (
+        database.writer("resolving people"),
+        paused_collector(),
+        database.begin() as session,
+    ):
         connection = session.connection()
         ids = Ids(connection)
         since = 0 if everything else ids.last(WATERMARK)
