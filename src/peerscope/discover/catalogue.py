@@ -242,8 +242,8 @@ def facet_labels(session: Session, facet: str, values: Sequence[str]) -> dict[st
     Unknown values are left out; facets whose values are words already (``year``, ``type``) give ``{}``.
     """
     table = LABELLED.get(facet)
-    numbers = [int(value) for value in values]
-    if table is None or not numbers:
+    if table is None or not values:
         return {}
+    numbers = [int(value) for value in values]
     rows = session.execute(select(table.id, table.display_name).where(table.id.in_(numbers)))
     return {str(key): name for key, name in rows}

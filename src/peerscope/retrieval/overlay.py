@@ -19,7 +19,6 @@ from peerscope.retrieval.index.lexical import (
     TEXT_WEIGHT,
     TITLE_WEIGHT,
     B,
-    Statistics,
 )
 from peerscope.retrieval.schema import Filter, FloatArray, Hits, IntArray, Item
 from peerscope.retrieval.text import Tokenizer
@@ -29,25 +28,40 @@ MOST_HIDDEN = 5000
 """Hidden items that a search looks past; with more of them in front of an answer it comes out shorter."""
 
 
-def bm25(
-    terms: Iterable[str],
-    columns: tuple[str, str, str],
-    frequencies: Mapping[str, int],
-    statistics: Statistics,
-) -> float:
-    """BM25 as SQLite's FTS5 computes it (k1 1.2, b 0.75, weighted columns), for one stored item."""
-    split = [column.split() for column in columns]
-    length = sum(map(len, split))
-    mean = statistics.mean_length or 1.0
-    score = 0.0
-    for term in terms:
-        weighted = sum(w * words.count(term) for w, words in zip(WEIGHTS, split, strict=True))
-        if weighted:
-            number = frequencies.get(term, 0)
-            idf = math.log((statistics.items - number + 0.5) / (number + 0.5))
-            spread = weighted + K1 * (1 - B + B * length / mean)
-            score += max(idf, 1e-6) * weighted * (K1 + 1) / spread
-    return score
+def bm25(weights: Mapping[str, float], columns: tuple[str, str, str], mean_length: float) -> float:
+    """BM25 as SQLite's FTS5 computes it (k1 1.2, b 0.75, weighted columns), for one stored item.
+
+    Args:
+        weights: Term to idf (`inverse_frequencies`).
+        columns: The item's terms, joined by blanks: title, text, names.
+        mean_length: Mean number of terms of an item of the collection.
+    """
+    counts = dict.fromkeys(weights, 0.0)
+    length = 0
+    for weight, column in zip(WEIGHTS, columns, strict=True):
+        words = column.split()
+        length += len(words)
+        for word in words:
+            if word in counts:
+                counts[word] += weight
+    floor = K1 * (1 - B + B * length / (mean_length or 1.0))
+    return sum(
+        weights[term] * found * (K1 + 1) / (found + floor)
+        for term, found in counts.items()
+        if found
+    )
+
+
+def inverse_frequencies(
+    terms: Iterable[str], frequencies: Mapping[str, int], items: int
+) -> dict[str, float]:
+    """The idf of each term as FTS5 computes it, never below 1e-6."""
+    return {
+        term: max(math.log((items - n + 0.5) / (n + 0.5)), 1e-6)
+        if (n := frequencies.get(term, 0)) < items
+        else 1e-6
+        for term in terms
+    }
 
 
 @dataclass(frozen=True)
@@ -107,43 +121,31 @@ class Overlay:
         ids = np.concatenate([below.ids, above.ids])
         return best(ids, np.concatenate([below.scores, above.scores]), k)
 
-    def search_lexical(self, terms: Sequence[str], k: int, where: Filter | None) -> Hits:
-        """The ``k`` best of both layers by BM25 with the statistics of the base."""
+    def search_lexical(self, terms: Sequence[str], k: int, where: Filter | None) -> IntArray:
+        """Ids of the best of both layers, ``k`` of each at most, in order of id."""
         limited = where is not None and not where.empty
         allowed = self.base.passing_ids(where) if limited else None
-        below = self._visible(self.base.lexical.search(terms, self._beyond(k), allowed))
+        below = self._visible(self.base.lexical.search(terms, self._beyond(k), allowed)).ids[:k]
         if not len(self.live.ids()):
-            return Hits(below.ids[:k], below.scores[:k])
+            return np.sort(below)
         allowed = self.live.passing_ids(where) if limited else None
-        above = self.live.lexical.search(terms, k, allowed)
-        scores = self._rescored(terms, above.ids.tolist())
-        ids = np.concatenate([below.ids, above.ids])
-        own = np.asarray([scores.get(n, 0.0) for n in above.ids.tolist()], np.float32)
-        return best(ids, np.concatenate([below.scores, own]), k)
+        return np.union1d(below, self.live.lexical.search(terms, k, allowed).ids)
 
-    def _rescored(self, terms: Sequence[str], ids: Sequence[int]) -> dict[int, float]:
-        stored = self.live.lexical.stored_terms(ids)
-        if not stored:
-            return {}
-        statistics = self.base.lexical.statistics()
-        if statistics.items == 0:
-            return self.live.lexical.scores(terms, ids)
-        frequencies = self.base.lexical.document_frequencies(terms)
+    def lexical_scores(
+        self, terms: Sequence[str], stored: Mapping[int, tuple[str, str, str]]
+    ) -> dict[int, float]:
+        """BM25 of items by their stored terms, with the collection statistics of the base.
+
+        All terms of the query count, also those too common to bring candidates in.
+        """
+        layer = self.base if len(self.base.ids()) else self.live
+        statistics = layer.lexical.statistics()
+        known = layer.lexical.document_frequencies(terms)
+        weights = inverse_frequencies(terms, known, statistics.items)
         return {
-            number: bm25(terms, columns, frequencies, statistics)
+            number: bm25(weights, columns, statistics.mean_length)
             for number, columns in stored.items()
         }
-
-    def lexical_scores(self, terms: Sequence[str], ids: Sequence[int]) -> dict[int, float]:
-        """BM25 of the named items in either layer; items without any of the terms may be left out."""
-        if not len(ids):
-            return {}
-        wanted = np.asarray(ids, dtype=np.int64)
-        above = self.live.known(wanted)
-        found = self.base.lexical.scores(terms, wanted[~above].tolist())
-        if above.any():
-            found.update(self._rescored(terms, wanted[above].tolist()))
-        return found
 
     def stored_terms(self, ids: Sequence[int]) -> dict[int, tuple[str, str, str]]:
         """Terms of the named items' title, text and names."""

@@ -204,14 +204,12 @@ class SearchEngine:
         self, query: str, terms: list[str], where: Filter | None, candidates: int
     ) -> _Pool:
         overlay = self._overlay
-        lexical = overlay.search_lexical(terms, candidates, where)
+        matching = overlay.search_lexical(terms, candidates, where)
         vector = self._embed_query(query)
         near = overlay.search_dense(vector, candidates, where) if vector is not None else None
-        ids = np.union1d(lexical.ids, near.ids) if near is not None else np.sort(lexical.ids)
+        ids = np.union1d(matching, near.ids) if near is not None else matching
         stored = overlay.stored_terms(ids.tolist())
-        words = dict(zip(lexical.ids.tolist(), lexical.scores.tolist(), strict=True))
-        missing = [number for number in ids.tolist() if number not in words]
-        words.update(overlay.lexical_scores(terms, missing))
+        words = overlay.lexical_scores(terms, stored)
         title = [_share(terms, stored.get(number, ("", "", ""))[0]) for number in ids.tolist()]
         return _Pool(
             ids,
@@ -219,7 +217,7 @@ class SearchEngine:
             overlay.vectors(ids) @ vector if vector is not None else None,
             np.asarray(title, np.float32),
             stored,
-            len(lexical) >= candidates or (near is not None and len(near) >= candidates),
+            len(matching) >= candidates or (near is not None and len(near) >= candidates),
         )
 
     def _hit(self, pool: _Pool, row: int, score: float, query: str) -> ResultHit:

@@ -21,13 +21,18 @@ from peerscope.retrieval.text import Tokenizer
 
 TITLE_WEIGHT, TEXT_WEIGHT, NAMES_WEIGHT = 2.0, 1.0, 1.0
 K1, B = 1.2, 0.75
-MOST_TERMS = 64
-"""Terms of a query that are looked up; more say nothing that these do not, and cost the server."""
+MOST_TERMS = 16
+"""Terms that bring candidates in, the rarest of a query; all of them count in the score."""
+
+COMMON_SHARE, COMMON_FROM = 0.1, 2000
+"""A term in more than a tenth of the items (and in 2,000) brings no candidates in beside rarer ones: it says
+little, and its list is long."""
 
 FEW = 5000
 """Up to this many allowed ids go into the statement itself; larger sets are checked afterwards."""
 
-BLOCK = 5000
+MOST_LOOKED_UP = 256
+"""Terms of a query that are looked at at all."""
 
 _SCHEMA = """
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(
@@ -35,7 +40,7 @@ CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(
 );
 CREATE VIRTUAL TABLE IF NOT EXISTS vocabulary USING fts5vocab(words, 'row');
 """
-_RANK = f"bm25(words, {TITLE_WEIGHT}, {TEXT_WEIGHT}, {NAMES_WEIGHT})"
+_RANK = f"bm25({TITLE_WEIGHT}, {TEXT_WEIGHT}, {NAMES_WEIGHT})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,8 @@ class LexicalIndex:
         if path is None:
             self._shared = self._connect()
             self._shared.executescript(_SCHEMA)
+            self._shared.execute("INSERT INTO words(words, rank) VALUES ('rank', ?)", (_RANK,))
+            self._shared.commit()
         self._statistics = statistics
 
     def _connect(self) -> sqlite3.Connection:
@@ -120,13 +127,14 @@ class LexicalIndex:
         return self._shared
 
     def search(self, terms: Sequence[str], k: int, allowed: IntArray | None = None) -> Hits:
-        """The ``k`` best items for any of the terms, among the allowed ids (ascending; all if ``None``).
+        """The ``k`` best items for the query's telling terms, among the allowed ids (ascending; all if ``None``).
 
-        One statement; more only where a large allowed set leaves fewer than ``k`` of the first found.
+        Two statements; more only where a large allowed set leaves fewer than ``k`` of the first found.
         """
-        if not terms or k <= 0 or (allowed is not None and not len(allowed)):
+        telling = self.telling(terms) if k > 0 else []
+        if not telling or (allowed is not None and not len(allowed)):
             return _hits([])
-        match = " OR ".join(f'"{term}"' for term in terms[:MOST_TERMS])
+        match = " OR ".join(f'"{term}"' for term in telling)
         if allowed is None:
             return _hits(self._best(match, k))
         if len(allowed) <= FEW:
@@ -141,30 +149,32 @@ class LexicalIndex:
                 return _hits(kept[:k])
             wanted *= 8
 
+    def telling(self, terms: Sequence[str]) -> list[str]:
+        """Those of the terms that occur here and bring candidates in, the rarest first. One statement."""
+        found = self.document_frequencies(terms)
+        ordered = sorted(found, key=lambda term: (found[term], term))
+        most = max(COMMON_FROM, COMMON_SHARE * self.statistics().items)
+        rare = [term for term in ordered if found[term] <= most]
+        return (rare or ordered[:2])[:MOST_TERMS]
+
     def _best(self, match: str, k: int, allowed: IntArray | None = None) -> list[tuple[int, float]]:
         among, values = "", [match]
         if allowed is not None:
             among = "AND rowid IN (SELECT value FROM json_each(?))"
             values.append(orjson.dumps(allowed.tolist()).decode())
         statement = (
-            f"SELECT rowid, -{_RANK} AS score FROM words "  # noqa: S608 - constants only
-            f"WHERE words MATCH ? {among} ORDER BY {_RANK}, rowid LIMIT {int(k)}"
+            f"SELECT rowid, -rank FROM words "  # noqa: S608 - constants only
+            f"WHERE words MATCH ? {among} ORDER BY rank LIMIT {int(k)}"
         )
-        return self._reader().execute(statement, values).fetchall()
-
-    def scores(self, terms: Sequence[str], ids: Sequence[int]) -> dict[int, float]:
-        """BM25 of the named items; items without any of the terms are left out. One statement."""
-        if not terms or not len(ids):
-            return {}
-        match = " OR ".join(f'"{term}"' for term in terms[:MOST_TERMS])
-        allowed = np.asarray(sorted(ids), dtype=np.int64)
-        return dict(self._best(match, len(allowed), allowed))
+        found = self._reader().execute(statement, values).fetchall()
+        return sorted(found, key=lambda row: (-row[1], row[0]))
 
     def document_frequencies(self, terms: Sequence[str]) -> dict[str, int]:
         """In how many items each term occurs; unknown terms are left out. One statement."""
-        marks = ", ".join("?" * len(terms))
+        marks = ", ".join("?" * min(len(terms), MOST_LOOKED_UP))
         statement = f"SELECT term, doc FROM vocabulary WHERE term IN ({marks})"  # noqa: S608
-        return dict(self._reader().execute(statement, list(terms)).fetchall())
+        looked_up = list(terms)[:MOST_LOOKED_UP]
+        return dict(self._reader().execute(statement, looked_up).fetchall())
 
     def stored_terms(self, ids: Sequence[int]) -> dict[int, tuple[str, str, str]]:
         """Terms of the named items' title, text and names, joined by blanks. One statement."""
