@@ -79,7 +79,7 @@ class LinesImporter:
         venue = d.get("venue")
         return ParsedWork(
             key=key,
-            title=d["title"],
+            title=d.get("title") or "",
             abstract=d.get("abstract"),
             type=d.get("type", "other"),
             year=d.get("year"),

@@ -1,13 +1,25 @@
 from __future__ import annotations
 
-from collections import defaultdict
+import os
+from collections import Counter, defaultdict
+from pathlib import Path
 from typing import Any
 
+import orjson
+import pytest
+import zstandard
 from sqlalchemy import select, update
 
-from peerscope.record import Database, refresh_counts, resolve_people, works_changed_since
-from peerscope.record.models import Authorship, Identifier, Person, Work
+from peerscope.record import (
+    Database,
+    ingest,
+    refresh_counts,
+    resolve_people,
+    works_changed_since,
+)
+from peerscope.record.models import Authorship, Identifier, Person, SourceRecord, Work
 from peerscope.record.parsed import (
+    Good,
     ParsedAuthor,
     ParsedInstitution,
     ParsedReference,
