@@ -1,0 +1,33 @@
+"""Read models: what a page shows of a work, a person, a topic, an institution or a venue.
+
+Each function reads one page's worth in a fixed number of statements, whatever the size of the record; the
+numbers are tested. "Not looked for", "none stated" and a value stay three things (`Known`).
+"""
+
+from peerscope.record.read.entities import EntityPage, entity_page
+from peerscope.record.read.lists import Listed, Listing, cards, listing, totals
+from peerscope.record.read.people import NamePage, PersonPage, name_page, person_page
+from peerscope.record.read.resolve import entity_of_identifier
+from peerscope.record.read.shapes import Known, Link, PageOf, WorkCard
+from peerscope.record.read.works import WorkPage, work_page
+
+__all__ = [
+    "EntityPage",
+    "Known",
+    "Link",
+    "Listed",
+    "Listing",
+    "NamePage",
+    "PageOf",
+    "PersonPage",
+    "WorkCard",
+    "WorkPage",
+    "cards",
+    "entity_of_identifier",
+    "entity_page",
+    "listing",
+    "name_page",
+    "person_page",
+    "totals",
+    "work_page",
+]
