@@ -68,7 +68,7 @@ def insert_rows(
         return
     cursor = connection.connection.cursor()
     try:
-        with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:  # type: ignore[attr-defined]
+        with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
             for row in rows:
                 copy.write_row(row)
     finally:

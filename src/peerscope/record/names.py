@@ -104,7 +104,7 @@ def _words(part: str) -> list[str]:
 
 
 def _divide(words: list[str]) -> Name:
-    suffix = []
+    suffix: list[str] = []
     while len(words) > 2 and words[-1] in SUFFIXES:
         suffix.insert(0, words[-1])
         words = words[:-1]

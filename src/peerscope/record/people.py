@@ -129,7 +129,7 @@ def _write_persons(
             changed.append({"row_id": number, **row, "change_seq": ids.take("change")})
     insert_rows(connection, Person, PERSON_COLUMNS, new)
     if changed:
-        bound = {c: bindparam(c) for c in (*columns, "change_seq")}
+        bound: dict[str, Any] = {c: bindparam(c) for c in (*columns, "change_seq")}
         connection.execute(
             table.update()
             .where(table.c.id == bindparam("row_id"))
