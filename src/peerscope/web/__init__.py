@@ -1,1 +1,10 @@
-"""(room docstring)"""
+"""Pages and API: thin; every rule lives in a room below.
+
+Server-rendered pages that work without JavaScript, their JSON twins under ``/api``, exports of single works,
+a strict content security policy. What a page shows comes from `peerscope.record.read` and
+`peerscope.discover`; nothing here asks the tables itself.
+"""
+
+from peerscope.web.app import create_app
+
+__all__ = ["create_app"]

@@ -1,0 +1,72 @@
+"""The application: rooms below, pages and API above, headers and errors around them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+
+from peerscope import __version__
+from peerscope.discover import Discovery
+from peerscope.record import Database
+from peerscope.settings import Settings
+from peerscope.web import api, pages
+from peerscope.web.errors import http_error, invalid_request, unexpected
+from peerscope.web.site import Site
+
+STATIC = Path(__file__).parent / "static"
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+def create_app(settings: Settings, database: Database, discovery: Discovery) -> FastAPI:
+    """The site's ASGI application.
+
+    Args:
+        settings: Name, addresses.
+        database: The record, migrated.
+        discovery: Search, neighbours and graph slices.
+    """
+    app = FastAPI(
+        title=settings.site_name,
+        version=__version__,
+        description="Read API of a Peerscope site: the JSON twin of each page.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.site = Site(settings, database, discovery)
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.middleware("http")(_headers)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.include_router(api.router)
+    app.include_router(pages.router)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(RequestValidationError, invalid_request)
+    app.add_exception_handler(Exception, unexpected)
+    return app
+
+
+async def _headers(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    response = await call_next(request)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.url.path.startswith("/static/") and "v" in request.query_params:
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response

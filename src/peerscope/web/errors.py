@@ -1,0 +1,63 @@
+"""Errors as pages with a sentence; under ``/api`` as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from peerscope.web.site import site_of
+
+log = logging.getLogger(__name__)
+
+SENTENCES = {
+    400: "The address is not one that this site can read.",
+    404: "There is no such page here. It may have been moved, or never have existed.",
+    405: "This address cannot be asked in this way.",
+    410: "This work was removed from the record.",
+    422: "A part of the address is not as it should be.",
+    500: "Something went wrong on this site. It has been written to its log.",
+}
+
+
+def answer(request: Request, status: int, detail: str | None = None) -> Response:
+    """An error in the form that the asker reads."""
+    sentence = detail or SENTENCES.get(status) or HTTPStatus(status).phrase
+    if request.url.path.startswith("/api"):
+        return JSONResponse(
+            {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status,
+             "detail": sentence},
+            status,
+            media_type="application/problem+json",
+        )  # fmt: skip
+    return site_of(request).page(
+        request, "error.html", status, code=status, sentence=sentence, title=HTTPStatus(status).phrase
+    )
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """A refused request."""
+    assert isinstance(error, HTTPException)
+    plain = error.detail == HTTPStatus(error.status_code).phrase
+    response = answer(request, error.status_code, None if plain else str(error.detail))
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+async def invalid_request(request: Request, error: Exception) -> Response:
+    """A parameter of the wrong form; says which."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
+    return answer(request, 422, f"“{where}” is not as it should be: {first['msg'].lower()}.")
+
+
+async def unexpected(request: Request, error: Exception) -> Response:
+    """Anything else; nothing of it is shown."""
+    log.error("Error at %s", request.url.path, exc_info=error)
+    return answer(request, 500)

@@ -1,0 +1,253 @@
+"""The pages. Each reads its model, asks discover, and renders; none decides anything."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+from sqlalchemy.orm import Session
+
+from peerscope.discover import SearchFilters
+from peerscope.discover.catalogue import facet_labels
+from peerscope.discover.results import TYPE_LABELS
+from peerscope.record import parsed_works
+from peerscope.record.export import EXPORTERS
+from peerscope.record.export.jsonld import jsonld_work
+from peerscope.record.models import Person
+from peerscope.record.read import (
+    cards,
+    entity_of_identifier,
+    entity_page,
+    listing,
+    name_page,
+    person_page,
+    totals,
+    work_page,
+)
+from peerscope.record.read.sources import sources_of_record
+from peerscope.web.asked import Asked, asked, page_in
+from peerscope.web.site import KINDS, PLACES, Site, site_of
+
+router = APIRouter(include_in_schema=False)
+
+NUMBER = r"([WATIS])(\d{1,15})"
+SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
+           "people": ("A", ("orcid", "openalex")),
+           "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
+LETTERS = {place: letter for letter, place in PLACES.items()}
+
+
+@router.get("/", response_class=HTMLResponse)
+def home(request: Request) -> Response:
+    """The search box, what there is, and where to begin."""
+    site = site_of(request)
+    found = site.discovery.search("", SearchFilters(), per_page=6)
+    with site.database.session() as session:
+        return site.page(
+            request, "home.html",
+            totals=totals(session),
+            works=cards(session, [hit.work_id for hit in found.hits]),
+            topics=listing(session, "T", 1).page.rows[:14],
+            people=listing(session, "A", 1).page.rows[:12],
+        )  # fmt: skip
+
+
+@router.get("/search", response_class=HTMLResponse)
+def search(request: Request) -> Response:
+    """Results with reasons and facets; without a query, a list of works."""
+    return _results(request, asked(request.query_params), "search.html")
+
+
+def _results(request: Request, wanted: Asked, template: str) -> Response:
+    site = site_of(request)
+    found = site.discovery.search(
+        wanted.query, wanted.filters, sort=wanted.sort, page=wanted.page
+    )
+    with site.database.session() as session:
+        shown = {card.id: card for card in cards(session, [hit.work_id for hit in found.hits])}
+        return site.page(
+            request, template,
+            asked=wanted,
+            found=found,
+            rows=[(shown[hit.work_id], hit) for hit in found.hits if hit.work_id in shown],
+            active=_labelled(session, wanted),
+        )  # fmt: skip
+
+
+def _labelled(session: Session, wanted: Asked) -> list[tuple[str, str, str]]:
+    """Facet, value and label of every active filter."""
+    found = []
+    for facet in dict.fromkeys(facet for facet, _ in wanted.active()):
+        values = [value for name, value in wanted.active() if name == facet]
+        labels = facet_labels(session, facet, values)
+        plain = {"yes": "Open access", "no": "Not open access"} | TYPE_LABELS
+        found += [(facet, v, labels.get(v) or plain.get(v) or v) for v in values]
+    return found
+
+
+@router.get("/works", response_class=HTMLResponse)
+def works(request: Request) -> Response:
+    """All works, filtered and paged."""
+    return _results(request, asked(request.query_params), "search.html")
+
+
+@router.get("/{place}/{name:path}", response_class=HTMLResponse)
+def entity(request: Request, place: str, name: str) -> Response:
+    """The page of an entity, an export of a work, or the way there from an outside identifier."""
+    if place == "names":
+        return _name(request, name)
+    if place not in LETTERS:
+        raise HTTPException(404)
+    if match := re.fullmatch(NUMBER, name, re.ASCII):
+        if match[1] != LETTERS[place]:
+            return RedirectResponse(f"/{PLACES[match[1]]}/{name}", 301)
+        show = {"W": _work, "A": _person}.get(match[1], _entity)
+        return show(request, match[1], int(match[2]))
+    if match := re.fullmatch(rf"W(\d{{1,15}})(\.[a-z.]+)", name, re.ASCII):
+        return _export(request, int(match[1]), match[2])
+    return _outside(request, place, name)
+
+
+def _outside(request: Request, place: str, name: str) -> Response:
+    letter, schemes = SCHEMES.get(place, ("", ()))
+    scheme, _, value = name.partition(":")
+    if scheme in schemes and value and "\x00" not in value:
+        with site_of(request).database.session() as session:
+            number = entity_of_identifier(session, letter, scheme, value)
+        if number is not None:
+            return RedirectResponse(f"/{place}/{letter}{number}", 302)
+    raise HTTPException(404)
+
+
+def _work(request: Request, letter: str, number: int) -> Response:
+    site = site_of(request)
+    given = request.query_params
+    with site.database.session() as session:
+        page = work_page(
+            session, number,
+            references=page_in(given, "references"),
+            cited_by=page_in(given, "cited_by"),
+            authors=page_in(given, "authors"),
+        )  # fmt: skip
+        if page is None:
+            raise HTTPException(404)
+        if page.work.deleted_at is not None:
+            raise HTTPException(410)
+        return site.page(
+            request, "work.html",
+            page=page,
+            work=page.work,
+            near=site.discovery.neighbours("W", number, 8),
+            slice=site.discovery.graph_slice("W", number, 40),
+            jsonld=_jsonld(session, number),
+        )  # fmt: skip
+
+
+def _jsonld(session: Session, number: int) -> Any:
+    found = next(iter(parsed_works(session, [number])), None)
+    return jsonld_work(found) if found is not None else None
+
+
+def _person(request: Request, letter: str, number: int) -> Response:
+    site = site_of(request)
+    given = request.query_params
+    with site.database.session() as session:
+        page = person_page(session, number, page=page_in(given), sort=_sort(given.get("sort")))
+        if page is None:
+            raise HTTPException(404)
+        if page.person.merged_into_id is not None:
+            return RedirectResponse(f"/people/A{page.person.merged_into_id}", 301)
+        return site.page(
+            request, "person.html",
+            page=page,
+            person=page.person,
+            near=site.discovery.neighbours("A", number, 8),
+            slice=site.discovery.graph_slice("A", number, 50),
+            sort=_sort(given.get("sort")),
+            name_key=_name_key(session, page.person),
+        )  # fmt: skip
+
+
+def _name_key(session: Session, person: Person) -> str:
+    return quote(person.name_key, safe="")
+
+
+def _sort(given: str | None) -> str:
+    return given if given in ("newest", "oldest", "cited") else "newest"
+
+
+def _entity(request: Request, letter: str, number: int) -> Response:
+    site = site_of(request)
+    given = request.query_params
+    with site.database.session() as session:
+        page = entity_page(
+            session, letter, number, page=page_in(given), sort=_sort(given.get("sort"))
+        )
+        if page is None:
+            raise HTTPException(404)
+        return site.page(
+            request, "entity.html",
+            page=page,
+            kind=KINDS[letter],
+            near=site.discovery.neighbours("T", number, 12) if letter == "T" else (),
+            slice=site.discovery.graph_slice(letter, number, 40),
+            sort=_sort(given.get("sort")),
+        )  # fmt: skip
+
+
+def _name(request: Request, name: str) -> Response:
+    site = site_of(request)
+    with site.database.session() as session:
+        page = None if "\x00" in name else name_page(session, name[:500])
+        if page is None:
+            raise HTTPException(404)
+        return site.page(request, "name.html", page=page)
+
+
+def _export(request: Request, number: int, suffix: str) -> Response:
+    for exporter in EXPORTERS.values():
+        if exporter.suffix == suffix:
+            with site_of(request).database.session() as session:
+                found = list(parsed_works(session, [number]))
+                if not found:
+                    raise HTTPException(404)
+                content = "".join(exporter.write(found))
+            return Response(content, media_type=exporter.media_type)
+    known = ", ".join(exporter.suffix for exporter in EXPORTERS.values())
+    raise HTTPException(404, f"There is no such form of a work; there are {known}.")
+
+
+@router.get("/{place}", response_class=HTMLResponse)
+def listed(request: Request, place: str) -> Response:
+    """Lists of people, topics, institutions and venues; the page about the site."""
+    site = site_of(request)
+    given = request.query_params
+    if place == "about":
+        with site.database.session() as session:
+            return site.page(
+                request, "about.html",
+                totals=totals(session),
+                sources=sources_of_record(session),
+                status=_status(site),
+            )  # fmt: skip
+    if place == "robots.txt":
+        return PlainTextResponse("User-agent: *\nDisallow: /search\nDisallow: /api/\n")
+    if place == "favicon.ico":
+        return RedirectResponse("/static/icon.svg", 301)
+    if place not in LETTERS:
+        raise HTTPException(404)
+    query = given.get("q", "").replace("\x00", "")[:100]
+    sort = "name" if given.get("sort") == "name" else "works"
+    with site.database.session() as session:
+        found = listing(session, LETTERS[place], page_in(given), query, sort)
+        return site.page(
+            request, "list.html", found=found, place=place, kind=KINDS[LETTERS[place]]
+        )
+
+
+def _status(site: Site) -> dict[str, Any]:
+    status = getattr(site.discovery, "status", None)
+    return dict(status()) if status is not None else {"bundle": None}

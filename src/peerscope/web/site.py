@@ -1,0 +1,108 @@
+"""What every route needs: the rooms below, the templates, and addresses of static files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
+
+from peerscope import __version__
+from peerscope.discover import Discovery
+from peerscope.discover.results import TYPE_LABELS
+from peerscope.record import Database
+from peerscope.record.markup import to_html
+from peerscope.record.read import Known
+from peerscope.settings import Settings
+from peerscope.web.graph import drawn
+
+PLACES = {"W": "works", "A": "people", "T": "topics", "I": "institutions", "S": "venues"}
+"""Entity letter to the first part of its address."""
+
+KINDS = {"W": "Work", "A": "Person", "T": "Topic", "I": "Institution", "S": "Venue"}
+STATIC = Path(__file__).parent / "static"
+
+OUTSIDE = {
+    "doi": ("DOI", "https://doi.org/{}"),
+    "arxiv": ("arXiv", "https://arxiv.org/abs/{}"),
+    "openalex": ("OpenAlex", "https://openalex.org/{}"),
+    "pmid": ("PubMed", "https://pubmed.ncbi.nlm.nih.gov/{}/"),
+    "acl": ("ACL Anthology", "https://aclanthology.org/{}/"),
+    "orcid": ("ORCID", "https://orcid.org/{}"),
+    "ror": ("ROR", "https://ror.org/{}"),
+}
+"""Identifier scheme to its name and the address that it leads to."""
+
+
+def static_address(name: str) -> str:
+    """Address of a static file that changes with its content, so that it may be cached for good."""
+    digest = sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={digest}"
+
+
+def marked(text: str | None, markup: str | None = None) -> Markup:
+    """Text with its maths and emphasis as safe HTML."""
+    return Markup(to_html(markup or text or ""))  # noqa: S704 - whitelisted by record.markup
+
+
+def count(number: int, one: str, many: str) -> str:
+    """A count with its noun."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _environment(settings: Settings) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("peerscope.web"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "site_name": settings.site_name,
+        "version": __version__,
+        "static": {name.name: static_address(name.name) for name in STATIC.iterdir()},
+        "places": PLACES,
+        "kinds": KINDS,
+        "outside": OUTSIDE,
+        "type_labels": TYPE_LABELS,
+        "Known": Known,
+        "marked": marked,
+        "count": count,
+        "drawn": drawn,
+    }
+    environment.filters["escape_once"] = escape
+    return environment
+
+
+@dataclass
+class Site:
+    """The rooms below and the templates of one application."""
+
+    settings: Settings
+    database: Database
+    discovery: Discovery
+    templates: Environment = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.templates = _environment(self.settings)
+
+    def page(
+        self, request: Request, template: str, status: int = 200, **values: Any
+    ) -> HTMLResponse:
+        """A rendered template."""
+        base = self.settings.base_url.rstrip("/") or str(request.base_url).rstrip("/")
+        found = self.templates.get_template(template)
+        content = found.render(path=request.url.path, base=base, request=request, **values)
+        return HTMLResponse(content, status)
+
+
+def site_of(request: Request) -> Site:
+    """The site that a request is for."""
+    site: Site = request.app.state.site
+    return site
