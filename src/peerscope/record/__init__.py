@@ -11,7 +11,7 @@ from peerscope.record.identity import IdentityReport, resolve_people
 from peerscope.record.ingest import ingest
 from peerscope.record.quarantine import QuarantineRow, quarantined
 from peerscope.record.runs import ImportReport
-from peerscope.record.statements import parsed_works
+from peerscope.record.statements import parsed_work, parsed_works
 
 __all__ = [
     "Database",
@@ -23,6 +23,7 @@ __all__ = [
     "count_statements",
     "delete_works",
     "ingest",
+    "parsed_work",
     "parsed_works",
     "quarantined",
     "refresh_counts",

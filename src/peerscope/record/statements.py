@@ -13,7 +13,7 @@ from peerscope.record.join import Statement, join
 from peerscope.record.models import SourceRecord, Work
 from peerscope.record.parsed import ParsedReference, ParsedWork
 from peerscope.record.payload import load_payload
-from peerscope.record.runs import read_sources
+from peerscope.record.runs import SourceInfo, read_sources
 
 CHUNK = 500
 
@@ -23,29 +23,36 @@ def parsed_works(session: Session) -> Iterator[ParsedWork]:
     sources = read_sources(session.connection())
     last = 0
     while True:
-        works = list(
-            session.scalars(
-                select(Work.id)
-                .where(Work.id > last, Work.deleted_at.is_(None))
-                .order_by(Work.id)
-                .limit(CHUNK)
-            )
-        )
+        in_sight = select(Work.id).where(Work.id > last, Work.deleted_at.is_(None))
+        works = list(session.scalars(in_sight.order_by(Work.id).limit(CHUNK)))
         if not works:
             return
         last = works[-1]
-        stated: dict[int, list[Statement]] = defaultdict(list)
-        query = select(SourceRecord.work_id, SourceRecord.source_id, SourceRecord.payload)
-        for work_id, source_id, payload in session.execute(
-            query.where(SourceRecord.work_id.in_(works)).order_by(SourceRecord.id)
-        ):
-            source = sources[source_id]
-            origin = (source.importer, source.location)
-            work = load_payload(payload)
-            stated[work_id].append(Statement(source_id, source.rank, origin, source.covers, work))
-        for work_id in works:
-            if work_id in stated:
-                yield _as_shown(stated[work_id])
+        yield from _parsed(session, works, sources)
+
+
+def parsed_work(session: Session, number: int) -> ParsedWork | None:
+    """One work in sight as shown; ``None`` where there is none. Three statements."""
+    in_sight = select(Work.id).where(Work.id == number, Work.deleted_at.is_(None))
+    works = list(session.scalars(in_sight))
+    return next(_parsed(session, works, read_sources(session.connection())), None)
+
+
+def _parsed(
+    session: Session, works: list[int], sources: dict[int, SourceInfo]
+) -> Iterator[ParsedWork]:
+    stated: dict[int, list[Statement]] = defaultdict(list)
+    query = select(SourceRecord.work_id, SourceRecord.source_id, SourceRecord.payload)
+    for work_id, source_id, payload in session.execute(
+        query.where(SourceRecord.work_id.in_(works)).order_by(SourceRecord.id)
+    ):
+        source = sources[source_id]
+        origin = (source.importer, source.location)
+        work = load_payload(payload)
+        stated[work_id].append(Statement(source_id, source.rank, origin, source.covers, work))
+    for work_id in works:
+        if work_id in stated:
+            yield _as_shown(stated[work_id])
 
 
 def _as_shown(statements: list[Statement]) -> ParsedWork:

@@ -6,8 +6,8 @@ import re
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import Path as PathParameter
 from pydantic import BaseModel, Field
-from pydantic import Path as PathParameter
 
 from peerscope.discover import SearchFilters
 from peerscope.discover.shapes import Neighbour, Reason
@@ -247,13 +247,17 @@ def _ids(given: list[str] | None, letter: str) -> tuple[int, ...]:
     found = []
     for one in given or ():
         if not re.fullmatch(rf"{letter}\d{{1,15}}", one, re.ASCII):
-            raise HTTPException(422, f"“{one[:50]}” is no id of this kind; it looks like {letter}12.")
+            raise HTTPException(
+                422, f"“{one[:50]}” is no id of this kind; it looks like {letter}12."
+            )
         found.append(int(one[1:]))
     return tuple(found)
 
 
 @router.get("/api/works/{id}")
-def work(request: Request, id: Annotated[str, PathParameter(pattern=r"^W[0-9]{1,15}$")]) -> WorkAnswer:
+def work(
+    request: Request, id: Annotated[str, PathParameter(pattern=r"^W[0-9]{1,15}$")]
+) -> WorkAnswer:
     """A work as its page shows it."""
     site = site_of(request)
     with site.database.session() as session:
@@ -264,7 +268,15 @@ def work(request: Request, id: Annotated[str, PathParameter(pattern=r"^W[0-9]{1,
             raise HTTPException(410)
         found = page.work
         card = cards(session, [found.id])[0]
-        kinds = ("abstract", "affiliations", "topics", "references", "open_access", "artifacts", "notices")
+        kinds = (
+            "abstract",
+            "affiliations",
+            "topics",
+            "references",
+            "open_access",
+            "artifacts",
+            "notices",
+        )
         return WorkAnswer.model_validate(
             {
                 **_summary(card),

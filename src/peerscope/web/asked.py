@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
@@ -29,13 +30,10 @@ class Asked:
     sort: str
     page: int
 
-    def address(self, path: str = "/search", **changes: object) -> str:
+    def address(self, *, page: int = 1, sort: str | None = None, **changes: Any) -> str:
         """The address of this search, changed in some respect; a change starts at the first page."""
-        page = changes.pop("page", 1)
-        filters = replace(
-            self.filters, **{k: v for k, v in changes.items() if k not in ("query", "sort")}
-        )  # type: ignore[arg-type]
-        pairs: list[tuple[str, str]] = [("q", str(changes.get("query", self.query)))]
+        filters = replace(self.filters, **changes)
+        pairs: list[tuple[str, str]] = [("q", self.query)]
         pairs += [("type", kind) for kind in filters.types]
         for name, letter in ENTITY_FILTERS.items():
             pairs += [(name, f"{letter}{number}") for number in getattr(filters, _FIELDS[name])]
@@ -44,23 +42,25 @@ class Asked:
                 pairs.append((name, str(year)))
         if filters.open_access is not None:
             pairs.append(("oa", "yes" if filters.open_access else "no"))
-        if (sort := changes.get("sort", self.sort)) != "relevance":
-            pairs.append(("sort", str(sort)))
+        if (order := sort or self.sort) != "relevance":
+            pairs.append(("sort", order))
         if page != 1:
             pairs.append(("page", str(page)))
-        return f"{path}?{urlencode([pair for pair in pairs if pair[1]])}"
+        return f"/search?{urlencode([pair for pair in pairs if pair[1]])}"
 
     def with_value(self, facet: str, value: str) -> str:
         """The address with a facet's value added."""
         if facet == "year":
             return self.address(year_from=int(value), year_to=int(value))
-        return self.address(**{_field(facet): _values(self.filters, facet, value, add=True)})
+        changes: dict[str, Any] = {_field(facet): _values(self.filters, facet, value, add=True)}
+        return self.address(**changes)
 
     def without(self, facet: str, value: str) -> str:
         """The address with a facet's value taken away."""
         if facet == "year":
             return self.address(year_from=None, year_to=None)
-        return self.address(**{_field(facet): _values(self.filters, facet, value, add=False)})
+        changes: dict[str, Any] = {_field(facet): _values(self.filters, facet, value, add=False)}
+        return self.address(**changes)
 
     def active(self) -> list[tuple[str, str]]:
         """Facet and value of every filter that is set."""
@@ -86,7 +86,7 @@ def _field(facet: str) -> str:
     )
 
 
-def _values(filters: SearchFilters, facet: str, value: str, *, add: bool) -> object:
+def _values(filters: SearchFilters, facet: str, value: str, *, add: bool) -> Any:
     if facet == "open_access":
         return (value == "yes") if add else None
     current = getattr(filters, _field(facet))
@@ -110,12 +110,13 @@ def page_in(given: Mapping[str, str], name: str = "page") -> int:
 
 def asked(given: QueryParams) -> Asked:
     """Read a search's address; what cannot be understood is left out."""
+    entities: dict[str, Any] = {field: _entities(given, name) for name, field in _FIELDS.items()}
     filters = SearchFilters(
         year_from=number_in(given.get("year_from"), 0, LATEST_YEAR),
         year_to=number_in(given.get("year_to"), 0, LATEST_YEAR),
         types=tuple(dict.fromkeys(t for t in given.getlist("type") if t in WORK_TYPES)),
         open_access={"yes": True, "no": False}.get(given.get("oa", "")),
-        **{field: _entities(given, name) for name, field in _FIELDS.items()},  # type: ignore[arg-type]
+        **entities,
     )
     sort = given.get("sort", "relevance")
     query = given.get("q", "").replace("\x00", " ").strip()[:LONGEST]

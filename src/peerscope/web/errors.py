@@ -35,7 +35,12 @@ def answer(request: Request, status: int, detail: str | None = None) -> Response
             media_type="application/problem+json",
         )  # fmt: skip
     return site_of(request).page(
-        request, "error.html", status, code=status, sentence=sentence, title=HTTPStatus(status).phrase
+        request,
+        "error.html",
+        status,
+        code=status,
+        sentence=sentence,
+        title=HTTPStatus(status).phrase,
     )
 
 

@@ -58,30 +58,39 @@ def drawn(found: GraphSlice) -> Picture:
         )
         for node in found.nodes
     }
-    taken = [
-        (x - 9, y - 9, x + 9, y + 9) for x, y in places.values()
-    ]
+    taken = [(x - 9, y - 9, x + 9, y + 9) for x, y in places.values()]
     labelled = {}
     order = sorted(found.nodes, key=lambda node: (-node.weight, node.key))
     for node in order[:LABELLED]:
         if box := _room(node.label, places[node.key], 4 + 7 * node.weight, taken):
             labelled[node.key] = box
             taken.append(box[3])
-    nodes = tuple(
-        DrawnNode(
-            node.key, node.entity, node.id, node.label,
-            _short(node.label) if node.key in labelled else "",
-            *places[node.key],
-            round(4 + 7 * node.weight, 1),
-            *(labelled[node.key][:3] if node.key in labelled else ("start", 0.0, 0.0)),
+    nodes = []
+    for node in found.nodes:
+        x, y = places[node.key]
+        anchor, label_x, label_y, _ = labelled.get(node.key) or ("start", 0.0, 0.0, None)
+        label = _short(node.label) if node.key in labelled else ""
+        size = round(4 + 7 * node.weight, 1)
+        nodes.append(
+            DrawnNode(
+                node.key,
+                node.entity,
+                node.id,
+                node.label,
+                label,
+                x,
+                y,
+                size,
+                anchor,
+                label_x,
+                label_y,
+            )
         )
-        for node in found.nodes
-    )  # fmt: skip
     edges = tuple(
         DrawnEdge(edge.kind, *places[edge.source], *places[edge.target]) for edge in found.edges
     )
     present = {node.entity for node in found.nodes}
-    return Picture(nodes, edges, tuple(kind for kind in "WATIS" if kind in present))
+    return Picture(tuple(nodes), edges, tuple(kind for kind in "WATIS" if kind in present))
 
 
 Box = tuple[float, float, float, float]

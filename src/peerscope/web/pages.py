@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from peerscope.discover import SearchFilters
 from peerscope.discover.catalogue import facet_labels
 from peerscope.discover.results import TYPE_LABELS
-from peerscope.record import parsed_works
+from peerscope.record import parsed_work
 from peerscope.record.export import EXPORTERS
 from peerscope.record.export.jsonld import jsonld_work
 from peerscope.record.models import Person
@@ -63,9 +63,7 @@ def search(request: Request) -> Response:
 
 def _results(request: Request, wanted: Asked, template: str) -> Response:
     site = site_of(request)
-    found = site.discovery.search(
-        wanted.query, wanted.filters, sort=wanted.sort, page=wanted.page
-    )
+    found = site.discovery.search(wanted.query, wanted.filters, sort=wanted.sort, page=wanted.page)
     with site.database.session() as session:
         shown = {card.id: card for card in cards(session, [hit.work_id for hit in found.hits])}
         return site.page(
@@ -106,7 +104,7 @@ def entity(request: Request, place: str, name: str) -> Response:
             return RedirectResponse(f"/{PLACES[match[1]]}/{name}", 301)
         show = {"W": _work, "A": _person}.get(match[1], _entity)
         return show(request, match[1], int(match[2]))
-    if match := re.fullmatch(rf"W(\d{{1,15}})(\.[a-z.]+)", name, re.ASCII):
+    if match := re.fullmatch(r"W(\d{1,15})(\.[a-z.]+)", name, re.ASCII):
         return _export(request, int(match[1]), match[2])
     return _outside(request, place, name)
 
@@ -147,7 +145,7 @@ def _work(request: Request, letter: str, number: int) -> Response:
 
 
 def _jsonld(session: Session, number: int) -> Any:
-    found = next(iter(parsed_works(session, [number])), None)
+    found = parsed_work(session, number)
     return jsonld_work(found) if found is not None else None
 
 
@@ -211,10 +209,10 @@ def _export(request: Request, number: int, suffix: str) -> Response:
     for exporter in EXPORTERS.values():
         if exporter.suffix == suffix:
             with site_of(request).database.session() as session:
-                found = list(parsed_works(session, [number]))
-                if not found:
+                found = parsed_work(session, number)
+                if found is None:
                     raise HTTPException(404)
-                content = "".join(exporter.write(found))
+                content = "".join(exporter.write([found]))
             return Response(content, media_type=exporter.media_type)
     known = ", ".join(exporter.suffix for exporter in EXPORTERS.values())
     raise HTTPException(404, f"There is no such form of a work; there are {known}.")
@@ -231,7 +229,7 @@ def listed(request: Request, place: str) -> Response:
                 request, "about.html",
                 totals=totals(session),
                 sources=sources_of_record(session),
-                status=_status(site),
+                service=_status(site),
             )  # fmt: skip
     if place == "robots.txt":
         return PlainTextResponse("User-agent: *\nDisallow: /search\nDisallow: /api/\n")
@@ -243,9 +241,7 @@ def listed(request: Request, place: str) -> Response:
     sort = "name" if given.get("sort") == "name" else "works"
     with site.database.session() as session:
         found = listing(session, LETTERS[place], page_in(given), query, sort)
-        return site.page(
-            request, "list.html", found=found, place=place, kind=KINDS[LETTERS[place]]
-        )
+        return site.page(request, "list.html", found=found, place=place, kind=KINDS[LETTERS[place]])
 
 
 def _status(site: Site) -> dict[str, Any]:
