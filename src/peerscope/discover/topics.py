@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -106,6 +106,7 @@ def suggest_topics(
     assigned, cosines = spherical_kmeans(vectors[usable], groups, seed)
     phrases = [_phrases(titles[int(place)]) for place in usable]
     everywhere = Counter(phrase for found in phrases for phrase in found)
+    spelled = _spellings(titles[int(place)] for place in usable)
     taken: set[str] = set()
     suggested = []
     for group in range(groups):
@@ -123,8 +124,24 @@ def suggest_topics(
             for member in members
         )
         keywords = tuple(phrase for phrase in ranked if phrase != name)[:KEYWORDS]
-        suggested.append(SuggestedTopic(name[:1].upper() + name[1:], keywords, works))
+        suggested.append(SuggestedTopic(_titled(name, spelled), keywords, works))
     return suggested
+
+
+def _spellings(titles: Iterable[str]) -> dict[str, str]:
+    """How the titles mostly write each word that they write in capitals within ("WordNet", "LLMs")."""
+    seen: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for title in titles:
+        if not title.isupper():
+            for word in WORD.findall(title):
+                seen[word.casefold()][word] += 1
+    common = {key: counts.most_common(1)[0][0] for key, counts in seen.items()}
+    return {key: word for key, word in common.items() if not word[1:].islower() and len(word) > 1}
+
+
+def _titled(name: str, spelled: dict[str, str]) -> str:
+    words = [spelled.get(word, word) for word in name.split()]
+    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
 
 
 def _phrases(title: str) -> set[str]:
