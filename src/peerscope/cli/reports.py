@@ -45,7 +45,7 @@ def search(
     with explained(err):
         settings = settings_for(home)
         database = open_record(settings, create=False)
-        discovery = SiteDiscovery(database, settings.bundles)
+        discovery = SiteDiscovery(database, settings.bundles, settings.index)
         filters = SearchFilters(year_from=year_from, year_to=year_to)
         page = discovery.search(query, filters, per_page=limit)
         rows = _rows(database, page)
@@ -125,7 +125,7 @@ def status(home: Home = None, as_json: Json = False) -> None:
                 .order_by(ImportRun.id)
             )  # fmt: skip
             runs = [row._asdict() for row in session.execute(latest)]
-        search_status = SiteDiscovery(database, settings.bundles).status()
+        search_status = SiteDiscovery(database, settings.bundles, settings.index).status()
         if as_json:
             print_json({"home": str(settings.home), "counts": counts, "imports": runs,
                         "search": search_status})  # fmt: skip

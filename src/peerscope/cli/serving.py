@@ -21,7 +21,7 @@ def serve_site(settings: Settings, database: Database) -> None:
         CommandError: The port is taken.
     """
     listener = _bound(settings.host, settings.port)
-    app = create_app(settings, database, SiteDiscovery(database, settings.bundles))
+    app = create_app(settings, database, SiteDiscovery(database, settings.bundles, settings.index))
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     out.print(f"Serving {settings.site_name} at http://{shown}:{port}/ (Ctrl-C stops it)")

@@ -50,10 +50,12 @@ class SiteDiscovery:
     Args:
         database: The record, migrated.
         bundles: Folder of the bundles; it may be empty or not exist yet.
+        engine: Which index implementation reads them (`peerscope.retrieval.index.ENGINES`).
     """
 
-    def __init__(self, database: Database, bundles: Path) -> None:
+    def __init__(self, database: Database, bundles: Path, engine: str = "exact") -> None:
         self._database = database
+        self._engine = engine
         self._store = BundleStore(bundles)
         self._lock = threading.Lock()
         self._state: _InService | None = None
@@ -139,7 +141,9 @@ class SiteDiscovery:
         path = self._store.path(name)
         manifest = self._store.manifest(name)
         self._state = _InService(
-            name, open_bundle(path), int(manifest.metadata.get("change_seq", 0))
+            name,
+            open_bundle(path, engine=self._engine),
+            int(manifest.metadata.get("change_seq", 0)),
         )
 
     def _catch_up(self, state: _InService) -> None:

@@ -1,4 +1,4 @@
-"""From a catalogue and towers to a bundle in service: embed, index, fit the fusion, pass the gates, publish."""
+"""From a catalogue and towers to a bundle in service: embed, index, fit, pass the gates, publish."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class BundleStore:
     def current(self) -> str | None:
         """Name of the bundle in service, or ``None``."""
         try:
-            return os.readlink(self.folder / CURRENT)
+            return str((self.folder / CURRENT).readlink())
         except OSError:
             return None
 

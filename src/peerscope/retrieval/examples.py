@@ -1,8 +1,8 @@
 """What training and judging look at: pairs of a query and an item, and queries kept aside.
 
-Two kinds of pair come from the items alone (title -> own text, a span of the text -> the rest), the others are
-interactions. Which queries are kept aside is decided by a hash of the query, so that it never depends on
-the order of a file or on the rest of the catalogue.
+Two kinds of pair come from the items alone (title -> own text, a span of the text -> the rest); the
+others are interactions. Which queries are kept aside is decided by a hash of the query, so that it never
+depends on the order of a file or on the rest of the catalogue.
 """
 
 from __future__ import annotations
@@ -145,9 +145,9 @@ def judged_queries(
     present = {item.id for item in items}
     askers = {item.title: item.id for item in items}
     for given in interactions:
-        if given.kind not in ("same_person", "same_venue") and kept_aside(given.query):
-            if given.item_id in present:
-                led.setdefault(given.query, {})[given.item_id] = 1.0
+        weak = given.kind in ("same_person", "same_venue")
+        if not weak and given.item_id in present and kept_aside(given.query):
+            led.setdefault(given.query, {})[given.item_id] = 1.0
     links = [
         Judged(query, grades, asker=askers.get(query)) for query, grades in sorted(led.items())
     ]

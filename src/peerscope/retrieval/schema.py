@@ -112,7 +112,7 @@ class SearchIndex(Protocol):
         ...
 
     def search_dense(self, vector: FloatArray, k: int, where: Filter | None = None) -> Hits:
-        """The ``k`` items of largest inner product with ``vector`` (shape ``[dim]``) among those that pass."""
+        """The ``k`` items of largest inner product with ``vector`` (shape ``[dim]``) of those that pass."""
         ...
 
     def search_lexical(self, query: str, k: int, where: Filter | None = None) -> Hits:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import orjson
@@ -80,7 +81,7 @@ class ExactIndex:
         self._mutable = True
 
     @classmethod
-    def open(cls, folder: str, tokenizer: Tokenizer) -> ExactIndex:
+    def open(cls, folder: str, tokenizer: Tokenizer) -> Self:
         """A snapshot, for reading only; its vectors stay on disk until they are touched."""
         place = Path(folder)
         stated = orjson.loads((place / "index.json").read_bytes())
@@ -137,7 +138,7 @@ class ExactIndex:
         self._rows = _Rows(ids, vectors, fields)
 
     def search_dense(self, vector: FloatArray, k: int, where: Filter | None = None) -> Hits:
-        """The ``k`` items of largest inner product with ``vector`` (shape ``[dim]``) among those that pass."""
+        """The ``k`` items of largest inner product with ``vector`` (shape ``[dim]``) of those that pass."""
         rows = self._rows
         mask = rows.fields.passing(where)
         query = np.asarray(vector, dtype=np.float32)

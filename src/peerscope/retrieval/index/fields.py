@@ -104,6 +104,15 @@ class Fields:
             for name in names
         }
 
+    def row(self, row: int) -> list[tuple[str, list[str]]]:
+        """Fields of one row with their values; fields without a value are left out."""
+        found = []
+        for name, column in self._columns.items():
+            codes = column.codes[column.ends[row] : column.ends[row + 1]]
+            if len(codes):
+                found.append((name, [column.values[code] for code in codes]))
+        return found
+
     def save(self, folder: Path) -> None:
         """Write ``fields.json`` and ``fields.npz``."""
         described = {name: column.values for name, column in self._columns.items()}

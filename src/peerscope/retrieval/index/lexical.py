@@ -127,7 +127,7 @@ class LexicalIndex:
         return self._shared
 
     def search(self, terms: Sequence[str], k: int, allowed: IntArray | None = None) -> Hits:
-        """The ``k`` best items for the query's telling terms, among the allowed ids (ascending; all if ``None``).
+        """The ``k`` best items for the telling terms, of the allowed ids (ascending; all if ``None``).
 
         Two statements; more only where a large allowed set leaves fewer than ``k`` of the first found.
         """

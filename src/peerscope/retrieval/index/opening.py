@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from peerscope.retrieval.index.exact import ExactIndex
-from peerscope.retrieval.schema import SearchIndex
 from peerscope.retrieval.text import Tokenizer
 
 ENGINES = ("exact", "edge")
 
 
-def new_index(engine: str, dim: int, tokenizer: Tokenizer) -> SearchIndex:
+def new_index(engine: str, dim: int, tokenizer: Tokenizer) -> ExactIndex:
     """An empty index of an engine.
 
     Raises:
@@ -25,7 +24,7 @@ def new_index(engine: str, dim: int, tokenizer: Tokenizer) -> SearchIndex:
     raise ValueError(f"There is no index engine {engine!r}; there are {', '.join(ENGINES)}.")
 
 
-def open_index(engine: str, folder: str, tokenizer: Tokenizer) -> SearchIndex:
+def open_index(engine: str, folder: str, tokenizer: Tokenizer) -> ExactIndex:
     """A snapshot opened by an engine; every engine reads every snapshot.
 
     Raises:
