@@ -114,7 +114,7 @@ def test_replacing_and_deleting(engine, items, unit, tokenizer) -> None:
 )
 def test_bad_vectors_are_refused_and_nothing_is_written(engine, tokenizer, bad) -> None:
     index = new_index(engine, DIM, tokenizer)
-    with pytest.raises(ValueError, match="vectors|vector of item"):
+    with pytest.raises(ValueError, match=r"vectors|vector of item"):
         index.upsert([Item(1, "a title")], bad)
     with pytest.raises(ValueError, match="twice"):
         index.upsert([Item(1, "a"), Item(1, "b")], np.zeros((2, DIM), np.float32))

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from peerscope.retrieval import Filter, Item, SearchEngine
+from peerscope.retrieval.fusion import Fusion
+from peerscope.retrieval.index import ExactIndex
+from peerscope.retrieval.overlay import bm25, inverse_frequencies
+from peerscope.retrieval.spelling import Spelling
+
+SUBJECTS = ("vision", "language", "sound")
+
+
+class SubjectTowers:
+    """Towers that know three subjects by one word each: a checkable stand-in for trained ones."""
+
+    dim = 3
+    words = ({"images", "pixels"}, {"grammar", "parsing", "syntax"}, {"audio", "speech", "voice"})
+
+    def _vector(self, text: str) -> np.ndarray:
+        present = set(text.split())
+        row = np.asarray([len(present & own) for own in self.words], np.float32)
+        return row / max(float(np.linalg.norm(row)), 1e-9)
+
+    def embed_queries(self, texts):
+        return np.stack([self._vector(text) for text in texts])
+
+    def embed_items(self, items):
+        return np.stack([self._vector(f"{item.title} {item.text}") for item in items])
+
+
+class BrokenTowers(SubjectTowers):
+    def embed_queries(self, texts):
+        raise RuntimeError("no")
+
+
+@pytest.fixture
+def engine(items, tokenizer, tmp_path) -> SearchEngine:
+    index = ExactIndex(3, tokenizer)
+    towers = SubjectTowers()
+    index.upsert(items, towers.embed_items(items))
+    index.snapshot(str(tmp_path / "index"))
+    opened = ExactIndex.open(str(tmp_path / "index"), tokenizer)
+    return SearchEngine(opened, towers, Fusion(), tokenizer, Spelling.of(items, tokenizer))
+
+
+def test_meaning_finds_what_no_word_matches(engine, items) -> None:
+    engine.upsert([Item(900, "syntax", "syntax grammar")])
+    results = engine.search("parsing", 300)
+    found = {hit.id: hit for hit in results.hits}
+    assert 900 in found
+    assert found[900].lexical == 0
+    assert found[900].dense == pytest.approx(1.0)
+    assert found[900].matched_words == ()
+
+
+def test_a_new_item_is_found_at_once_and_a_changed_one_in_its_new_form(engine) -> None:
+    assert engine.search("quokka", 5).hits == ()
+    engine.upsert([Item(901, "The quokka", "", fields={"kind": ("animal",)})])
+    assert [hit.id for hit in engine.search("quokka", 5).hits] == [901]
+    engine.upsert([Item(1, "The wombat of the quokka")])
+    hits = engine.search("wombat", 5, facets=("kind",)).hits
+    assert [hit.id for hit in hits][:1] == [1]
+    assert engine.search("quokka", 5, where=Filter(any_of={"kind": ("animal",)})).hits[0].id == 901
+    before = engine.count()
+    engine.delete([901, 1, 12345])
+    assert engine.search("quokka wombat", 500).hits == ()
+    assert engine.count() == before - 2
+    engine.upsert([Item(901, "The quokka again")])
+    assert [hit.id for hit in engine.search("quokka", 5).hits] == [901]
+
+
+def test_live_words_are_scored_like_published_ones(items, tokenizer, tmp_path) -> None:
+    base = ExactIndex(3, tokenizer)
+    base.upsert(items, np.zeros((len(items), 3), np.float32))
+    for query in ("images camera", "grammar", "voice spectrum audio"):
+        terms = tokenizer.query_terms(query)
+        published = dict(
+            zip(*(a.tolist() for a in _pair(base.lexical.search(terms, 500))), strict=True)
+        )
+        stored = base.lexical.stored_terms(list(published))
+        known = base.lexical.document_frequencies(terms)
+        statistics = base.lexical.statistics()
+        weights = inverse_frequencies(terms, known, statistics.items)
+        for number, score in published.items():
+            again = bm25(weights, stored[number], statistics.mean_length)
+            assert again == pytest.approx(score, rel=1e-4), "our BM25 is SQLite's"
+
+
+def _pair(hits):
+    return hits.ids, hits.scores
+
+
+def test_words_alone_remain_when_the_towers_fail(items, tokenizer) -> None:
+    index = ExactIndex(3, tokenizer)
+    index.upsert(items, np.zeros((len(items), 3), np.float32))
+    for towers in (BrokenTowers(), None):
+        engine = SearchEngine(index, towers, Fusion(), tokenizer)
+        results = engine.search("images", 5)
+        assert results.mode == "lexical"
+        assert len(results.hits) == 5
+        assert all(hit.dense is None for hit in results.hits)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "   ", "a" * 10_000, "images " * 4000, "😀🎉", "'; DROP TABLE words; --", "* * *", "***",
+     '"images', "NEAR(", "the of and", "\x00\x01", "\u202eimages"],
+)  # fmt: skip
+def test_any_query_gets_a_sensible_answer(engine, query) -> None:
+    results = engine.search(query, 10, facets=("kind",))
+    assert len(results.hits) <= 10
+    assert results.total >= len(results.hits)
+    if not engine.tokenizer.words(query):
+        assert results.hits == ()
+        assert results.note
+
+
+def test_stop_words_alone_are_answered_with_a_note(engine) -> None:
+    engine.upsert([Item(905, "The of and")])
+    results = engine.search("the of and", 5)
+    assert results.hits[0].id == 905
+    assert "common words" in results.note
+
+
+def test_a_misspelt_word_is_mended_only_where_it_is_unknown(engine) -> None:
+    results = engine.search("segmentaton", 5)
+    assert results.corrected == "segmentation"
+    assert "segmentation" in results.hits[0].matched_words
+    assert engine.search("segmentation", 5).corrected is None
+    assert engine.search("zzzzqqqq", 5).corrected is None
+
+
+def test_reasons_and_facets_say_what_is_true(engine, items) -> None:
+    known = {item.id: item for item in items}
+    results = engine.search(known[1].title, 20, facets=("kind", "year"))
+    assert results.hits[0].id == 1
+    assert results.hits[0].title_match
+    for hit in results.hits:
+        text = engine.tokenizer.terms(f"{known[hit.id].title} {known[hit.id].text}")
+        assert all(engine.tokenizer.term(word) in text for word in hit.matched_words)
+    assert sum(results.facets["kind"].values()) == results.total
+
+
+def test_paging_cuts_one_order(engine) -> None:
+    whole = [hit.id for hit in engine.search("images audio", 60).hits]
+    parts = [
+        hit.id
+        for start in (0, 20, 40)
+        for hit in engine.search("images audio", 20, offset=start).hits
+    ]
+    assert parts == whole
+    assert engine.search("images", 20, offset=10_000).hits == ()
+
+
+def test_neighbours_leave_out_the_asked(engine) -> None:
+    near = engine.neighbours_of([1, 4], 10)
+    assert not {1, 4} & set(near.ids.tolist())
+    assert len(near) == 10
+    assert len(engine.neighbours_of([424242], 10)) == 0
+
+
+def test_a_query_asks_the_words_few_times(engine) -> None:
+    asked = []
+    engine.index.lexical._reader().set_trace_callback(asked.append)
+    engine.search("images of the camera", 10, facets=("kind", "year"))
+    engine.index.lexical._reader().set_trace_callback(None)
+    # the trace also shows what FTS5 asks of its own tables
+    ours = [one for one in asked if "FROM words" in one or "FROM vocabulary" in one]
+    assert 1 <= len(ours) <= 6
+
+
+def test_serving_never_imports_torch(tmp_path, items, tokenizer) -> None:
+    code = (
+        "import sys; import peerscope.retrieval, peerscope.discover, peerscope.web, peerscope.cli;"
+        "print([m for m in sys.modules if m.split('.')[0] == 'torch'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
