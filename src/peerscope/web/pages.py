@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +28,7 @@ from peerscope.record.read import (
     totals,
     work_page,
 )
+from peerscope.record.read.shapes import LISTED_AUTHORS
 from peerscope.record.read.sources import sources_of_record
 from peerscope.web.asked import Asked, asked, page_in
 from peerscope.web.site import KINDS, PLACES, Site, site_of
@@ -145,8 +147,11 @@ def _work(request: Request, letter: str, number: int) -> Response:
 
 
 def _jsonld(session: Session, number: int) -> Any:
+    """The work as linked data; long lists stay in the ``.jsonld`` export, to keep the page small."""
     found = parsed_work(session, number)
-    return jsonld_work(found) if found is not None else None
+    if found is None:
+        return None
+    return jsonld_work(replace(found, authors=found.authors[:LISTED_AUTHORS], references=[]))
 
 
 def _person(request: Request, letter: str, number: int) -> Response:

@@ -1,0 +1,107 @@
+"""A whole site on a real record: two imports, trained towers, a published bundle, the application."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from peerscope.discover import SiteDiscovery
+from peerscope.discover.pipeline import publish_site, train_site
+from peerscope.record import Database, ingest, refresh_counts, resolve_people
+from peerscope.record.importers import importer_for
+from peerscope.record.starter import FOLDER, STARTER
+from peerscope.settings import Settings
+from peerscope.web import create_app
+
+HOSTILE = r"""
+@article{script, title={<script>alert(1)</script> A title with "quotes" & <b>tags</b>},
+  author={Example, Ada "<img src=x onerror=alert(2)>"}, year={2020}, abstract={<svg onload=alert(3)> text}}
+@article{maths, title={Bounds of $O(n^2)$ and \emph{more}}, author={Example, Ada}, year={2021}}
+@article{rtl, title={عنوان العمل}, author={محمد, علي}, year={2019}}
+"""
+
+
+def crowd() -> str:
+    names = " and ".join(f"Author{n}, Ada{n}" for n in range(3000))
+    return f"@article{{crowd, title={{A work of three thousand}}, author={{{names}}}, year={{2022}}}}\n"
+
+
+def many() -> str:
+    """Four hundred works of one person, stated by an identifier as in a prepared collection."""
+    works = (
+        {
+            "id": f"m{n}",
+            "title": f"Study {n} of a prolific person on subject {n % 7}",
+            "year": 1980 + n % 40,
+            "venue": ["Proceedings of Everything"],
+            "type": "proceedings-article",
+            "authors": [
+                {"id": "prolific", "name": "Quentin Xavier Prolific"},
+                {"id": f"partner{n % 40}", "name": f"Zoe Partner{n % 40}"},
+            ],
+        }
+        for n in range(400)
+    )
+    return "\n".join(json.dumps(work) for work in works)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Iterator[tuple[Settings, Database, SiteDiscovery]]:
+    home = tmp_path_factory.mktemp("site")
+    settings = Settings(home=home, site_name="Test site")
+    database = Database(settings.record_url)
+    database.migrate()
+    ingest(database, importer_for(STARTER), str(FOLDER), location=STARTER, name="Starter")
+    path = home / "hostile.bib"
+    path.write_text(HOSTILE + crowd(), encoding="utf-8")
+    ingest(database, importer_for(str(path)), str(path))
+    lines = home / "many.jsonl"
+    lines.write_text(many(), encoding="utf-8")
+    ingest(database, importer_for(str(lines)), str(lines))
+    resolve_people(database)
+    refresh_counts(database)
+    train_site(settings, database, lambda *_: None)
+    assert publish_site(settings, database, lambda *_: None).published
+    discovery = SiteDiscovery(database, settings.bundles)
+    yield settings, database, discovery
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def client(site) -> TestClient:
+    return TestClient(create_app(*site), raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="session")
+def numbers(site) -> dict[str, int]:
+    """Ids of what the tests look at, by name."""
+    from sqlalchemy import select
+
+    from peerscope.record.models import Institution, Person, Topic, Venue, Work
+
+    _, database, _ = site
+    with database.session() as session:
+        found = {
+            f"work:{title[:30]}": number
+            for number, title in session.execute(select(Work.id, Work.title))
+        }
+        for kind, table in (
+            ("person", Person),
+            ("topic", Topic),
+            ("place", Institution),
+            ("venue", Venue),
+        ):
+            rows = session.execute(select(table.id, table.display_name).order_by(table.works_count))
+            found |= {f"{kind}:{name}": number for number, name in rows}
+    return found
+
+
+@pytest.fixture
+def static_folder() -> Path:
+    import peerscope.web
+
+    return Path(peerscope.web.__file__).parent / "static"
