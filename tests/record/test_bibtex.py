@@ -1,7 +1,5 @@
 """BibTeX: what is read, what is refused and why, and that nothing raises or grows."""
 
-# ruff: noqa: E501 - tables of cases read better with one case a line
-
 from __future__ import annotations
 
 import random

@@ -1,7 +1,5 @@
 """Import -> export -> import is the identity; every exporter writes what its format's readers accept."""
 
-# ruff: noqa: E501 - tables of cases read better with one case a line
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """Markup: what is read from TeX, HTML and mixtures; that nothing raises, executes or breaks a layout."""
 
-# ruff: noqa: E501 - tables of cases read better with one case a line
-
 from __future__ import annotations
 
 import io

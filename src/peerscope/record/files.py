@@ -6,7 +6,6 @@ the limit is passed over without being held in memory. What came before a break 
 
 from __future__ import annotations
 
-import gzip
 import io
 import zlib
 from collections.abc import Iterator
@@ -45,7 +44,7 @@ class Line:
 
 
 def blocks(path: str | Path) -> Iterator[bytes]:
-    """The unfolded bytes of a file in blocks of at most 256 kB, in bounded memory.
+    """The unfolded bytes of a file in blocks, in bounded memory.
 
     Raises:
         BrokenFileError: The compressed data is damaged, truncated or a bomb. Blocks before it were good.
@@ -64,9 +63,17 @@ def blocks(path: str | Path) -> Iterator[bytes]:
 
 
 def _gzip(raw: IO[bytes]) -> Iterator[bytes]:
-    unfolded = gzip.GzipFile(fileobj=raw)
-    while block := unfolded.read(BLOCK):
-        yield block
+    """Members one after the other; what came before a break is given out."""
+    unfolder: Any = None
+    while compressed := raw.read(1 << 14):
+        while compressed:
+            if unfolder is None:
+                unfolder = zlib.decompressobj(wbits=31)
+            yield unfolder.decompress(compressed)
+            compressed = unfolder.unused_data.lstrip(b"\0") if unfolder.eof else b""
+            unfolder = None if unfolder.eof else unfolder
+    if unfolder is not None:
+        raise EOFError("the last member is not complete")
 
 
 def _zstd(raw: IO[bytes]) -> Iterator[bytes]:
@@ -89,7 +96,7 @@ def _bounded(unfolded: Iterator[bytes], raw: IO[bytes], path: str | Path) -> Ite
     while True:
         try:
             block = next(unfolded, None)
-        except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
+        except (EOFError, zlib.error, zstandard.ZstdError) as error:
             raise BrokenFileError(
                 f"The compressed data of {name} breaks off after {made:,} bytes ({error})."
             ) from error

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from peerscope.cli import app
+
+LIBRARY = Path(__file__).resolve().parents[1] / "record" / "data" / "library.bib"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+COMMANDS = (
+    "up",
+    "import",
+    "train",
+    "publish",
+    "rollback",
+    "search",
+    "serve",
+    "status",
+    "quarantine",
+    "export",
+)
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, list(arguments))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> str:
+    folder = str(tmp_path_factory.mktemp("cli") / "site")
+    done = run("up", str(LIBRARY), "--home", folder, "--no-serve", "--json")
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert report["import"][0]["added"] > 20
+    assert report["publish"]["published"] is True
+    return folder
+
+
+def test_search_finds_and_says_why(home) -> None:
+    done = run("search", "contrastive learning without negatives", "--home", home, "--json")
+    found = json.loads(done.stdout)["results"]
+    assert "Contrastive" in found[0]["title"]
+    assert found[0]["reasons"]
+    text = run("search", "group normalization", "--home", home).stdout
+    assert re.search(r"1\. .*Group Normalization", text)
+
+
+def test_the_same_file_twice_changes_nothing(home) -> None:
+    again = json.loads(run("import", str(LIBRARY), "--home", home, "--json").stdout)
+    assert (again[0]["added"], again[0]["updated"], again[0]["skipped"]) == (0, 0, True)
+    forced = json.loads(run("import", str(LIBRARY), "--home", home, "--force", "--json").stdout)
+    assert (forced[0]["added"], forced[0]["updated"]) == (0, 0)
+    assert forced[0]["unchanged"] > 20
+
+
+def test_a_work_imported_after_publishing_is_found_at_once(home, tmp_path) -> None:
+    more = tmp_path / "more.bib"
+    more.write_text(
+        "@article{new, title={Quokkas in graph retrieval}, author={Example, Ada}, year={2024}}"
+    )
+    assert run("import", str(more), "--home", home).exit_code == 0
+    found = json.loads(run("search", "quokkas", "--home", home, "--json").stdout)["results"]
+    assert [one["title"] for one in found] == ["Quokkas in graph retrieval"]
+
+
+def test_status_and_quarantine_report(home, tmp_path) -> None:
+    status = json.loads(run("status", "--home", home, "--json").stdout)
+    assert status["counts"]["works"] > 20
+    assert status["search"]["bundle"]
+    bad = tmp_path / "bad.bib"
+    bad.write_text(
+        "@article{a, author={Example, Ada}}\n@article{b, title={Fine}, year={20222}}\n@article{c, title={A fine one}}"
+    )
+    assert run("import", str(bad), "--home", home).exit_code == 0
+    rows = json.loads(run("quarantine", "--home", home, "--json").stdout)
+    assert {"no title" in row["reason"] for row in rows if row["source"] == "bad.bib"} == {
+        True,
+        False,
+    }
+    assert "line 1" in run("quarantine", "--home", home).stdout
+
+
+def test_rollback_and_publish(home) -> None:
+    first = json.loads(run("status", "--home", home, "--json").stdout)["search"]["bundle"]
+    done = json.loads(run("publish", "--home", home, "--json").stdout)
+    assert done["published"]
+    assert done["bundle"] != first
+    assert json.loads(run("rollback", "--home", home, "--json").stdout) == {"bundle": first}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "sign"),
+    [(".bib", "@"), (".ris", "TY  -"), (".csl.json", '"title"'), (".jsonld", "schema.org")],
+)
+def test_export_writes_what_import_reads(home, tmp_path, suffix, sign) -> None:
+    path = tmp_path / f"all{suffix}"
+    assert run("export", str(path), "--home", home).exit_code == 0
+    assert sign in path.read_text()
+    if suffix in (".bib", ".ris", ".csl.json"):
+        other = str(tmp_path / "other")
+        done = run("import", str(path), "--home", other, "--json")
+        status = json.loads(run("status", "--home", home, "--json").stdout)["counts"]["works"]
+        assert json.loads(done.stdout)[0]["added"] == status
+
+
+def test_exit_codes_mean_something(tmp_path, home) -> None:
+    assert run("status", "--home", str(tmp_path / "none")).exit_code == 1
+    assert run("import", str(tmp_path / "none.bib"), "--home", home).exit_code == 1
+    assert run("import", "--home", home).exit_code == 2
+    assert run("nonsense").exit_code == 2
+    odd = tmp_path / "odd"
+    odd.write_text("nothing known")
+    refused = run("import", str(odd), "--home", home)
+    assert refused.exit_code == 1
+    assert "none of BibTeX" in refused.output
+    empty = tmp_path / "bad.bib"
+    empty.write_text("@article{a, year={2020}}")
+    assert run("import", str(empty), "--home", str(tmp_path / "fresh")).exit_code == 3
+    assert run("export", "--format", "docx", "--home", home).exit_code == 2
+
+
+def test_every_command_is_documented() -> None:
+    text = (DOCS / "cli.md").read_text()
+    assert sorted(command.name for command in app.registered_commands) == sorted(COMMANDS)
+    for command in COMMANDS:
+        assert f"`peerscope {command}" in text
+        for option in re.findall(r"--[a-z-]+", run(command, "--help").stdout):
+            assert option in text, (command, option)
+
+
+def test_every_setting_is_documented() -> None:
+    from peerscope.settings import Settings
+
+    text = (DOCS / "settings.md").read_text()
+    for name in Settings.model_fields:
+        assert f"`PEERSCOPE_{name.upper()}`" in text
+
+
+def test_serve_prints_its_address_answers_and_ends_cleanly(home) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from peerscope.cli import main; main()",
+        "serve",
+        "--home",
+        home,
+        "--port",
+        "0",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    address = re.search(r"http://[\d.]+:\d+/", line)[0]
+    for _ in range(50):
+        try:
+            with urllib.request.urlopen(address + "healthz", timeout=5) as answer:
+                assert json.loads(answer.read())["ok"] is True
+            break
+        except OSError:
+            time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=15) in (0, 130)
+    assert "Traceback" not in process.stderr.read()
