@@ -19,7 +19,11 @@ import tempfile
 import time
 from importlib.metadata import version
 
-QUERIES = ("word sense disambiguation with few labels", "parsing without treebanks", "bleu alternatives")
+QUERIES = (
+    "word sense disambiguation with few labels",
+    "parsing without treebanks",
+    "bleu alternatives",
+)
 CODE = "import sys; from peerscope.cli import main; sys.argv = ['peerscope', *sys.argv[1:]]; main()"
 
 
@@ -40,8 +44,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     given = parser.parse_args()
-    print(f"{platform.platform()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}")
-    print(", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "torch", "sqlalchemy")))
+    print(
+        f"{platform.platform()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
+    )
+    print(
+        ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "torch", "sqlalchemy"))
+    )
     with tempfile.TemporaryDirectory() as home:
         for arguments in (("import", given.file), ("train",), ("publish",)):
             seconds, peak, report = stage(home, *arguments)
