@@ -34,6 +34,30 @@ def unit_rows(rows: FloatArray) -> FloatArray:
     return (rows / np.where(lengths > 1e-12, lengths, 1.0)).astype(np.float32)
 
 
+def counted(columns: NDArray[np.int64], ends: NDArray[np.int64], width: int) -> sparse.csr_array:
+    """How often each column occurs in each text, shape ``[len(ends) - 1, width]``.
+
+    Args:
+        columns: Columns of all texts one after the other.
+        ends: Where each text begins and ends among them.
+        width: Number of columns.
+    """
+    ones = np.ones(len(columns), np.float32)
+    found = sparse.csr_array((ones, columns.astype(np.int32), ends), shape=(len(ends) - 1, width))
+    found.sum_duplicates()
+    return found
+
+
+def weighted(counts: sparse.csr_array, idf: FloatArray) -> sparse.csr_array:
+    """(1 + log tf) x idf with rows of unit length; the counts are changed in place."""
+    counts.data = (1 + np.log(counts.data)) * idf[counts.indices]
+    sizes = np.diff(counts.indptr)
+    squares = np.add.reduceat(np.append(counts.data**2, 0.0), counts.indptr[:-1])
+    lengths = np.where(sizes > 0, np.sqrt(squares), 1.0)
+    counts.data = (counts.data / np.repeat(lengths, sizes)).astype(np.float32)
+    return counts
+
+
 @dataclass(frozen=True)
 class Bag:
     """Texts to vectors: known features, their idf, their vectors.
@@ -56,21 +80,14 @@ class Bag:
     def weights(self, tokenizer: Tokenizer, texts: Sequence[str]) -> sparse.csr_array:
         """Weighted bags of known features, rows of unit length (or empty), shape ``[len(texts), v]``."""
         flat, ends = tokenizer.features_batch(texts)
-        rows = np.repeat(np.arange(len(texts)), np.diff(ends))
         if not len(self.vocabulary):
             return sparse.csr_array((len(texts), 0), dtype=np.float32)
         columns = np.minimum(np.searchsorted(self.vocabulary, flat), len(self.vocabulary) - 1)
         known = self.vocabulary[columns] == flat
-        counts = sparse.csr_array(
-            (np.ones(int(known.sum()), np.float32), (rows[known], columns[known])),
-            shape=(len(texts), len(self.vocabulary)),
+        counts = counted(
+            columns[known], np.concatenate(([0], np.cumsum(known)))[ends], len(self.idf)
         )
-        counts.sum_duplicates()
-        counts.data = (1 + np.log(counts.data)) * self.idf[counts.indices]
-        lengths = np.sqrt(np.add.reduceat(np.append(counts.data**2, 0.0), counts.indptr[:-1]))
-        lengths = np.where(np.diff(counts.indptr) > 0, lengths, 1.0)
-        counts.data = (counts.data / np.repeat(lengths, np.diff(counts.indptr))).astype(np.float32)
-        return counts
+        return weighted(counts, self.idf)
 
     def embed(self, tokenizer: Tokenizer, texts: Sequence[str]) -> FloatArray:
         """Unit vectors of texts, shape ``[len(texts), k]``; zeros where no feature is known."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import sparse
 
-from peerscope.retrieval.embed import Bag
+from peerscope.retrieval.embed import Bag, counted, weighted
 from peerscope.retrieval.schema import FloatArray
 from peerscope.retrieval.text import Tokenizer
 
@@ -60,32 +60,25 @@ def fit_bag(
     report("reading texts", 0, len(texts))
     flat, ends = tokenizer.features_batch(texts)
     report("reading texts", len(texts), len(texts))
-    rows = np.repeat(np.arange(len(texts)), np.diff(ends))
     distinct, places = np.unique(flat, return_inverse=True)
-    spread = np.bincount(_distinct_pairs(rows, places, len(distinct)), minlength=len(distinct))
+    del flat
+    counts = counted(places, ends, len(distinct))
+    del places
+    spread = np.bincount(counts.indices, minlength=len(distinct))
     least = 3 if len(texts) >= 20_000 else 2
     kept = np.flatnonzero(spread >= least)
     if len(kept) > MOST_FEATURES:
         kept = np.sort(kept[np.argsort(-spread[kept], kind="stable")[:MOST_FEATURES]])
-    vocabulary = distinct[kept]
     idf = np.log((len(texts) + 1) / (spread[kept] + 0.5)).astype(np.float32)
+    idf = np.maximum(idf, 1e-3)
     target = width if width is not None else width_for(len(texts))
-    target = min(target, max(len(vocabulary), 1), max(len(texts), 1))
-    plain = Bag(vocabulary, np.maximum(idf, 1e-3), np.zeros((len(vocabulary), target), np.float32))
-    if not len(vocabulary):
-        return plain
+    target = min(target, max(len(kept), 1), max(len(texts), 1))
+    if not len(kept):
+        return Bag(distinct[kept], idf, np.zeros((0, target), np.float32))
     report("latent semantic analysis", 0, None)
-    matrix = plain.weights(tokenizer, texts)
-    table = right_basis(matrix, target, seed)
-    return Bag(plain.vocabulary, plain.idf, table)
-
-
-def _distinct_pairs(rows: np.ndarray, columns: np.ndarray, width: int) -> np.ndarray:
-    """Columns of the distinct (row, column) pairs."""
-    if not len(rows):
-        return np.empty(0, np.int64)
-    pairs = np.unique(rows.astype(np.int64) * width + columns)
-    return pairs % width
+    matrix = weighted(sparse.csr_array(counts[:, kept]), idf)
+    del counts
+    return Bag(distinct[kept], idf, right_basis(matrix, target, seed))
 
 
 def right_basis(matrix: sparse.csr_array, rank: int, seed: int) -> FloatArray:
