@@ -1,7 +1,7 @@
 """The one tokenizer: what preparation, training, the lexical index and serving all see of a text.
 
 Words are runs of letters and digits in any script, compatibility-normalised, case-folded, without accents;
-terms are their English Snowball stems. Features are 63-bit hashes of terms and of pairs of neighbouring
+Chinese and Japanese characters stand alone. Terms are English Snowball stems. Features are 63-bit hashes of terms and of pairs of neighbouring
 terms, so that no vocabulary has to travel between machines (DPSR section 5.1.1 asks for one tokenizer in
 all three places; its letter trigrams are a setting here).
 """
@@ -36,10 +36,32 @@ STOP_WORDS = frozenset(
 )
 """Words that say nothing about a subject: kept in the index, left out of features and of mixed queries."""
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_JOINED = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
-_CJK = re.compile(r"([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f])")
-_MARKS = re.compile("[\u0300-\u036f]")
+_VOWELS = "".join(
+    chr(code) for code in range(0x0900, 0x0E00) if unicodedata.category(chr(code)) in ("Mn", "Mc")
+)
+"""Vowel signs of the scripts of India: parts of a word that are no letters to `re`."""
+
+_LETTER = rf"(?:[^\W_][{_VOWELS}]*)"
+_WORD = re.compile(rf"{_LETTER}+(?:['’]{_LETTER}+)*")
+_ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
+_CONTRACTION = re.compile(r"(?:['’](?:s|t|re|ve|ll|d|m))+$")
+_HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u2010](?=[^\W_])")
+_CJK_RANGES = (
+    r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f\U00030000-\U000323af"
+)
+_CJK = re.compile(f"([{_CJK_RANGES}])")
+_CJK_PAIR = re.compile(f"(?=([{_CJK_RANGES}]{{2}}))")
+_MARKS = re.compile(
+    "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]"
+)
+"""Accents, Hebrew points, Arabic vowel signs and the stroke that stretches Arabic words."""
+
+_INVISIBLE = re.compile("[\u00ad\u200c\u200d\u2060\ufeff]")
+_PLAIN = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ŧ": "t",
+     "ı": "i", "ʼ": "’", "ʻ": "’", "‘": "’"}
+)  # fmt: skip
+"""Letters that do not come apart into a letter and an accent, and apostrophes of all makes."""
 
 UInt = NDArray[np.uint64]
 _ONE = np.uint64(0x9E3779B97F4A7C15)
@@ -52,8 +74,16 @@ def normalise(text: str) -> str:
     text = text[:MOST_CHARACTERS]
     if text.isascii():
         return text.lower()
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFD", folded)))
+    folded = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold()
+    bare = _MARKS.sub("", unicodedata.normalize("NFD", folded)).translate(_PLAIN)
+    return unicodedata.normalize("NFC", bare)
+
+
+def _split(folded: str) -> list[str]:
+    """The words of a normalised text."""
+    if folded.isascii():
+        return [word[:MOST_LETTERS] for word in _ASCII_WORD.findall(folded)]
+    return [word[:MOST_LETTERS] for word in _WORD.findall(_CJK.sub(r" \1 ", folded))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +105,7 @@ class TokenizerSettings:
 class Tokenizer:
     """Words, terms and features of a text; the same everywhere. Safe to use from several threads."""
 
-    VERSION = 1
+    VERSION = 2
 
     def __init__(self, settings: TokenizerSettings | None = None) -> None:
         self.settings = settings or TokenizerSettings()
@@ -110,30 +140,42 @@ class Tokenizer:
 
     def words(self, text: str) -> list[str]:
         """Normalised words in order; Chinese and Japanese characters stand alone."""
-        folded = normalise(text)
-        if not folded.isascii():
-            folded = _CJK.sub(r" \1 ", folded)
-        return [word[:MOST_LETTERS] for word in _WORD.findall(folded)]
+        return _split(normalise(text))
 
     def term(self, word: str) -> str:
-        """The stem of a normalised word, without apostrophes."""
+        """The stem of a normalised word, without apostrophes ("bayes's" is "bay", "o'brien" "obrien")."""
         found = self._stems.get(word)
         if found is None:
-            bare = re.sub("['’].*", "", word) or word
+            bare = _CONTRACTION.sub("", word).replace("'", "").replace("’", "")
             found = self._stemmer.stemWord(bare) if self.settings.stem else bare
             if len(self._stems) < CACHED_WORDS:
                 self._stems[word] = found
         return found
 
     def terms(self, text: str) -> list[str]:
-        """Stems in order, for the lexical index; a hyphenated compound also stands joined."""
-        term = self.term
-        found = [term(word) for word in self.words(text)]
-        if "-" in text:
-            joined = _JOINED.sub("", text)
-            if joined != text:
-                found += sorted(set(map(term, self.words(joined))) - set(found))
-        return found
+        """Stems in order, for the lexical index, and after them the other forms of compounds."""
+        folded = normalise(text)
+        words = _split(folded)
+        found = [self.term(word) for word in words]
+        return found + self._other_forms(folded, words, set(found))
+
+    def _other_forms(self, folded: str, words: list[str], found: set[str]) -> list[str]:
+        """Terms by which compounds are also found, without those found already.
+
+        Hyphenated words joined ("self-supervised": selfsupervis), names without what stands before
+        their apostrophe ("o'brien": brien), neighbouring Chinese and Japanese characters in pairs.
+        """
+        others: set[str] = set()
+        joined = _HYPHEN.sub("", folded)
+        if joined != folded:
+            others.update(map(self.term, _split(joined)))
+        for word in words:
+            if "'" in word or "’" in word:
+                parts = re.split("['’]", _CONTRACTION.sub("", word))
+                others.update(self.term(part) for part in parts[1:] if len(part) > 1)
+        if not folded.isascii():
+            others.update(_CJK_PAIR.findall(folded))
+        return sorted(others - found)
 
     def only_stop_words(self, query: str) -> bool:
         """Whether the query has words, but none that says anything about a subject."""
@@ -142,12 +184,12 @@ class Tokenizer:
 
     def query_terms(self, query: str) -> list[str]:
         """Distinct terms worth matching: without stop words, unless there is nothing else."""
-        words = self.words(query)
+        folded = normalise(query)
+        words = _split(folded)
         telling = [word for word in words if word not in STOP_WORDS] or words
         kept = dict.fromkeys(self.term(word) for word in telling)
-        if "-" in query:
-            every = self.terms(query)
-            kept.update(dict.fromkeys(every[len(words) :]))
+        every = {self.term(word) for word in words}
+        kept.update(dict.fromkeys(self._other_forms(folded, words, every)))
         return list(kept)
 
     def features(self, text: str) -> NDArray[np.int64]:
