@@ -122,7 +122,7 @@ def test_whole_pages_keep_their_budgets(site, client, addresses) -> None:
         assert len(cold.content) < 60_000, (address, len(cold.content))
         with count_statements(database.engine) as seen:
             client.get(address)
-        assert seen.count <= 25, (address, seen.count)
+        assert seen.count <= 12, (address, seen.count)
 
 
 def test_styles_and_scripts_keep_their_budgets(client, static_folder) -> None:

@@ -8,11 +8,12 @@ work imported a moment ago is found by the next query and a large import does no
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 
@@ -29,7 +30,11 @@ from peerscope.retrieval import BundleStore, SearchEngine, open_bundle
 PORTION = 500
 """Changed works taken into the overlay by one question; the rest follow with the next ones."""
 
-SLICES_KEPT = 512
+ANSWERS_KEPT = 1024
+LOOKED_LATELY = 0.02
+"""Seconds within which one look at the record serves all questions of a page."""
+
+T = TypeVar("T")
 NOT_PUBLISHED = (
     "Nothing is published for searching yet, so this is a list of the works. "
     "The operator can run `peerscope train` and `peerscope publish`."
@@ -59,7 +64,8 @@ class SiteDiscovery:
         self._store = BundleStore(bundles)
         self._lock = threading.Lock()
         self._state: _InService | None = None
-        self._slices: OrderedDict[tuple[object, ...], GraphSlice] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], Any] = OrderedDict()
+        self._looked = 0.0
 
     def search(
         self,
@@ -85,22 +91,34 @@ class SiteDiscovery:
         if entity not in ways:
             return ()
         state = self._current()
-        with self._database.session() as session:
-            return ways[entity](session, id, self._near(state), limit)
+
+        def made() -> tuple[Neighbour, ...]:
+            with self._database.session() as session:
+                return ways[entity](session, id, self._near(state), limit)
+
+        return self._once(("near", entity, id, limit), state, made)
 
     def graph_slice(self, entity: str, id: int, limit: int = 60) -> GraphSlice:
         """The graph around an entity, laid out; kept until the record or the bundle changes."""
         state = self._current()
-        with self._database.session() as session:
-            now = (state.bundle if state else "", change_seq(session))
-            key = (entity, id, limit, *now)
-            if key in self._slices:
-                return self._slices[key]
-            made = graph_slice(session, entity, id, self._near(state), limit)
-        self._slices[key] = made
-        while len(self._slices) > SLICES_KEPT:
-            self._slices.popitem(last=False)
-        return made
+
+        def made() -> GraphSlice:
+            with self._database.session() as session:
+                return graph_slice(session, entity, id, self._near(state), limit)
+
+        return self._once(("slice", entity, id, limit), state, made)
+
+    def _once(self, key: tuple[object, ...], state: _InService | None, make: Callable[[], T]) -> T:
+        """An answer kept until record or bundle change; made each time where nothing is published."""
+        if state is None:
+            return make()
+        whole = (*key, state.bundle, state.seen)
+        if whole not in self._kept:
+            self._kept[whole] = make()
+            while len(self._kept) > ANSWERS_KEPT:
+                self._kept.popitem(last=False)
+        found: T = self._kept[whole]
+        return found
 
     def status(self) -> dict[str, Any]:
         """What is in service: the bundle's name and how many changed works wait to be taken in."""
@@ -127,9 +145,12 @@ class SiteDiscovery:
         if not self._lock.acquire(blocking=first):
             return self._state
         try:
+            if self._state is not None and time.monotonic() - self._looked < LOOKED_LATELY:
+                return self._state
             self._swap()
             if self._state is not None:
                 self._catch_up(self._state)
+            self._looked = time.monotonic()
             return self._state
         finally:
             self._lock.release()

@@ -11,7 +11,6 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from sqlalchemy.orm import Session
 
-from peerscope.discover import SearchFilters
 from peerscope.discover.catalogue import facet_labels
 from peerscope.discover.results import TYPE_LABELS
 from peerscope.record import parsed_work
@@ -25,6 +24,7 @@ from peerscope.record.read import (
     listing,
     name_page,
     person_page,
+    recent_works,
     totals,
     work_page,
 )
@@ -46,12 +46,11 @@ LETTERS = {place: letter for letter, place in PLACES.items()}
 def home(request: Request) -> Response:
     """The search box, what there is, and where to begin."""
     site = site_of(request)
-    found = site.discovery.search("", SearchFilters(), per_page=6)
     with site.database.session() as session:
         return site.page(
             request, "home.html",
             totals=totals(session),
-            works=cards(session, [hit.work_id for hit in found.hits]),
+            works=recent_works(session, 6),
             topics=listing(session, "T", 1).page.rows[:14],
             people=listing(session, "A", 1).page.rows[:12],
         )  # fmt: skip
@@ -142,7 +141,7 @@ def _work(request: Request, letter: str, number: int) -> Response:
             work=page.work,
             near=site.discovery.neighbours("W", number, 8),
             slice=site.discovery.graph_slice("W", number, 40),
-            jsonld=_jsonld(session, number),
+            jsonld=site.once(("linked", number, page.work.change_seq), lambda: _jsonld(session, number)),
         )  # fmt: skip
 
 

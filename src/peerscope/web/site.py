@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +28,7 @@ PLACES = {"W": "works", "A": "people", "T": "topics", "I": "institutions", "S": 
 
 KINDS = {"W": "Work", "A": "Person", "T": "Topic", "I": "Institution", "S": "Venue"}
 STATIC = Path(__file__).parent / "static"
+PARTS_KEPT = 512
 
 OUTSIDE = {
     "doi": ("DOI", "https://doi.org/{}"),
@@ -88,9 +91,18 @@ class Site:
     database: Database
     discovery: Discovery
     templates: Environment = field(init=False)
+    _made: OrderedDict[tuple[object, ...], Any] = field(default_factory=OrderedDict, init=False)
 
     def __post_init__(self) -> None:
         self.templates = _environment(self.settings)
+
+    def once(self, key: tuple[object, ...], make: Callable[[], Any]) -> Any:
+        """A part of a page kept under a key that names everything it depends on."""
+        if key not in self._made:
+            self._made[key] = make()
+            while len(self._made) > PARTS_KEPT:
+                self._made.popitem(last=False)
+        return self._made[key]
 
     def page(
         self, request: Request, template: str, status: int = 200, **values: Any

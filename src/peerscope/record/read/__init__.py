@@ -5,7 +5,7 @@ numbers are tested. "Not looked for", "none stated" and a value stay three thing
 """
 
 from peerscope.record.read.entities import EntityPage, entity_page
-from peerscope.record.read.lists import Listed, Listing, cards, listing, totals
+from peerscope.record.read.lists import Listed, Listing, cards, listing, recent_works, totals
 from peerscope.record.read.people import NamePage, PersonPage, name_page, person_page
 from peerscope.record.read.resolve import entity_of_identifier
 from peerscope.record.read.shapes import Known, Link, PageOf, WorkCard
@@ -28,6 +28,7 @@ __all__ = [
     "listing",
     "name_page",
     "person_page",
+    "recent_works",
     "totals",
     "work_page",
 ]

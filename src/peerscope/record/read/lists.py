@@ -100,6 +100,12 @@ def works_page(
     return PageOf(tuple(cards(session, [row[0] for row in rows])), rows[0][1] if rows else 0, page)
 
 
+def recent_works(session: Session, number: int) -> list[WorkCard]:
+    """The most recent works as cards. Three statements."""
+    newest = select(Work.id).where(Work.deleted_at.is_(None)).order_by(*order_of("newest"))
+    return cards(session, session.scalars(newest.limit(number)).all())
+
+
 def order_of(sort: str) -> tuple[ColumnElement[Any], ...]:
     """Columns to order works by: ``newest``, ``oldest`` or ``cited``."""
     undated = Work.publication_year.is_(None)

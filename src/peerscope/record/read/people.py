@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -59,26 +60,16 @@ def person_page(
     if person is None:
         return None
     works = condition("A", number)
-    own = Authorship.person_id == number
     collaborators, count = _collaborators(session, number)
     covers = session.execute(
         select(Source.name, Source.covers)
         .join(SourceRecord, SourceRecord.source_id == Source.id)
         .join(Authorship, Authorship.work_id == SourceRecord.work_id)
-        .where(own)
+        .where(Authorship.person_id == number)
         .distinct()
     ).all()
     affiliations = _affiliations(session, number)
-    names = session.execute(
-        select(Authorship.raw_name, func.count()).where(own).group_by(Authorship.raw_name)
-        .order_by(func.count().desc(), Authorship.raw_name).limit(COLLABORATORS)
-    )  # fmt: skip
-    decided = session.execute(
-        select(Authorship.decided_by, func.count(), func.min(Authorship.evidence))
-        .where(own)
-        .group_by(Authorship.decided_by)
-        .order_by(func.count().desc())
-    )
+    names, decided = _names_and_decisions(session, number)
     identifiers = session.execute(
         select(Identifier.scheme, Identifier.value)
         .where(Identifier.entity == "A", Identifier.entity_id == number)
@@ -92,12 +83,35 @@ def person_page(
         topics=topics_of(session, works),
         collaborators=collaborators,
         collaborators_count=count,
-        names=tuple((name, times) for name, times in names),
+        names=names,
         identifiers=tuple((scheme, value) for scheme, value in identifiers),
-        decisions=tuple(Decision(rule or "undecided", n, why) for rule, n, why in decided),
+        decisions=decided,
         years=years_of(session, works),
         sources=tuple(sorted({name for name, _ in covers})),
     )
+
+
+def _names_and_decisions(
+    session: Session, number: int
+) -> tuple[tuple[tuple[str, int], ...], tuple[Decision, ...]]:
+    """Names as printed, and how the authorships were decided, the most frequent first. One statement."""
+    rows = session.execute(
+        select(
+            Authorship.raw_name, Authorship.decided_by, func.count(), func.min(Authorship.evidence)
+        )
+        .where(Authorship.person_id == number)
+        .group_by(Authorship.raw_name, Authorship.decided_by)
+    ).all()
+    names: Counter[str] = Counter()
+    rules: Counter[str] = Counter()
+    examples: dict[str, str | None] = {}
+    for name, rule, count, evidence in rows:
+        names[name] += count
+        rules[rule or "undecided"] += count
+        examples.setdefault(rule or "undecided", evidence)
+    ordered = sorted(names.items(), key=lambda pair: (-pair[1], pair[0]))
+    decisions = tuple(Decision(rule, count, examples[rule]) for rule, count in rules.most_common())
+    return tuple(ordered[:COLLABORATORS]), decisions
 
 
 def _affiliations(session: Session, number: int) -> tuple[Link, ...]:

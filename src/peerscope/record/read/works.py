@@ -56,7 +56,7 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A version, an artifact (code, data) or a notice (retraction, correction) of the work."""
+    """A version, an identifier, an artifact (code, data) or a notice (retraction, ...) of the work."""
 
     table: str
     kind: str
@@ -128,9 +128,7 @@ def work_page(
         .limit(PER_PAGE)
     )
     unresolved = session.execute(open_references).all()
-    identifiers = select(Identifier.scheme, Identifier.value).where(
-        Identifier.entity == "W", Identifier.entity_id == number
-    )
+    attached = _attached(session, number)
     rows = session.execute(
         select(Source.name, Source.importer, Source.licence, SourceRecord.retrieved_at,
                SourceRecord.key, Source.covers)
@@ -143,14 +141,14 @@ def work_page(
         venue=Link("S", venue.id, venue.display_name) if venue else None,
         authors=_authors(session, work, authors),
         identifiers=tuple(
-            (s, v) for s, v in session.execute(identifiers.order_by(Identifier.scheme))
+            sorted((one.kind, one.label or "") for one in attached if one.table == "identifier")
         ),
         topics=_topics(session, number),
         references=_carded(cited_rows, shown),
         unresolved=tuple(ReferenceRow(*row[:3]) for row in unresolved),
         unresolved_count=unresolved[0][3] if unresolved else 0,
         cited_by=_carded(citing_rows, shown),
-        attached=_attached(session, number),
+        attached=attached,
         sources=tuple(SourceRow(*row[:5], tuple(row[5].split())) for row in rows),
         field_sources=orjson.loads(work.field_sources) if work.field_sources else {},
     )
@@ -220,11 +218,15 @@ def _carded(page: PageOf[int], shown: dict[int, WorkCard]) -> PageOf[WorkCard]:
 
 
 def _attached(session: Session, number: int) -> tuple[Attached, ...]:
-    """Versions, artifacts and notices in one statement."""
+    """Versions, identifiers, artifacts and notices in one statement."""
     parts = [
         select(literal("version"), Version.kind, Version.venue,
                cast(Version.year, String), Version.url, Source.name)
         .join(Source, Source.id == Version.source_id).where(Version.work_id == number),
+        select(literal("identifier"), Identifier.scheme, Identifier.value, null(), null(),
+               Source.name)
+        .join(Source, Source.id == Identifier.source_id)
+        .where(Identifier.entity == "W", Identifier.entity_id == number),
         select(literal("artifact"), Artifact.kind, null(), null(), Artifact.url, Source.name)
         .join(Source, Source.id == Artifact.source_id).where(Artifact.work_id == number),
         select(literal("notice"), Notice.kind, null(), Notice.date, Notice.url, Source.name)
