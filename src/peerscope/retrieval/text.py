@@ -1,9 +1,9 @@
 """The one tokenizer: what preparation, training, the lexical index and serving all see of a text.
 
 Words are runs of letters and digits in any script, compatibility-normalised, case-folded, without accents;
-Chinese and Japanese characters stand alone. Terms are English Snowball stems. Features are 63-bit hashes of terms and of pairs of neighbouring
-terms, so that no vocabulary has to travel between machines (DPSR section 5.1.1 asks for one tokenizer in
-all three places; its letter trigrams are a setting here).
+Chinese and Japanese characters stand alone. Terms are English Snowball stems. Features are 63-bit hashes of
+terms and of pairs of neighbouring terms, so that no vocabulary has to travel between machines (DPSR section
+5.1.1 asks for one tokenizer in all three places; its letter trigrams are a setting here).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Words in SQLite FTS5: BM25 over terms that the one tokenizer made.
 
 Texts are stored as terms, so that SQLite's own tokenizer has nothing left to decide (``ascii`` splits at
-blanks and takes every other script as letters; ``unicode61`` would cut letters that it does not know); a query is a list of
-quoted terms joined by OR, so that nothing a reader types is an operator. BM25 is FTS5's (k1 1.2, b 0.75;
-Robertson and Zaragoza 2009) with a weight for each column.
+blanks and takes every other script as letters; ``unicode61`` would cut letters that it does not know). A
+query is a list of quoted terms joined by OR, so that nothing a reader types is an operator. BM25 is FTS5's
+(k1 1.2, b 0.75; Robertson and Zaragoza 2009) with a weight for each column.
 """
 
 from __future__ import annotations
