@@ -46,7 +46,10 @@ _WORD = re.compile(rf"{_LETTER}+(?:['’]{_LETTER}+)*")
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
 _CONTRACTION = re.compile(r"(?:['’](?:s|t|re|ve|ll|d|m))+$")
 _HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u2010](?=[^\W_])")
-_CJK_RANGES = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f\U00030000-\U000323af"
+_CJK_RANGES = (
+    r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    r"\U00020000-\U0002fa1f\U00030000-\U000323af"
+)
 _CJK = re.compile(f"([{_CJK_RANGES}])")
 _CJK_PAIR = re.compile(f"(?=([{_CJK_RANGES}]{{2}}))")
 _MARKS = re.compile(
