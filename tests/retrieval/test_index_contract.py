@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -43,6 +51,7 @@ FILTERS = [
     Filter(any_of={"kind": ("nothing",)}),
     Filter(any_of={"no field": ("x",)}),
     Filter(ranges={"no field": (1, 2)}),
+    Filter(ranges={"year": (-(10**30), 10**30)}),
 ]
 
 
@@ -212,3 +221,85 @@ def test_any_sequence_of_changes_leaves_what_a_dictionary_would(engine, steps) -
             sorted(index.search_dense(np.ones(4, np.float32), 50, where).ids.tolist()) == expected
         )
     index.close()
+
+
+AWKWARD = ['quote"d', "a.b", "list[]", "back\\slash", " ", "ключ"]
+
+
+def test_any_field_name_and_any_value(engine, tokenizer, unit) -> None:
+    """Names and values are data: nothing in them is a path, a number by accident or an operator."""
+    values = ("--5", "٣", "1e3", "12", "-7", "9" * 40, 'x"y', "")
+    items = [
+        Item(n + 1, "title", fields=dict.fromkeys(AWKWARD, (value,)))
+        for n, value in enumerate(values)
+    ]
+    index = new_index(engine, DIM, tokenizer)
+    index.upsert(items, unit(len(items), DIM))
+    query = unit(1, DIM, seed=2)[0]
+    for name in AWKWARD:
+        for n, value in enumerate(values):
+            found = index.search_dense(query, 10, Filter(any_of={name: (value,)}))
+            assert found.ids.tolist() == [n + 1]
+        for low, high, expected in ((None, None, {4, 5}), (0, 10**40, {4}), (-7, -7, {5})):
+            found = index.search_dense(query, 10, Filter(ranges={name: (low, high)}))
+            assert set(found.ids.tolist()) == expected
+    index.close()
+
+
+def test_readers_share_few_connections(items, unit, tokenizer, tmp_path) -> None:
+    index = new_index("exact", DIM, tokenizer)
+    index.upsert(items, unit(len(items), DIM))
+    index.snapshot(str(tmp_path / "snap"))
+    opened = open_index("exact", str(tmp_path / "snap"), tokenizer)
+    for _ in range(30):
+        reader = threading.Thread(target=opened.search_lexical, args=("images", 3))
+        reader.start()
+        reader.join()
+    assert len(opened.lexical._opened) == 1
+    opened.close()
+
+
+def test_a_filter_limits_words_and_keeps_their_order(engine, items, unit, tokenizer) -> None:
+    index = new_index(engine, DIM, tokenizer)
+    index.upsert(items, unit(len(items), DIM))
+    where = Filter(any_of={"kind": ("vision",)}, ranges={"year": (2003, 2015)})
+    allowed = set(index.passing_ids(where).tolist())
+    whole = index.search_lexical("images camera", 500)
+    expected = [
+        (number, score)
+        for number, score in zip(whole.ids.tolist(), whole.scores.tolist(), strict=True)
+        if number in allowed
+    ]
+    limited = index.search_lexical("images camera", 12, where)
+    assert limited.ids.tolist() == [number for number, _ in expected][:12]
+    assert limited.scores.tolist() == [score for _, score in expected][:12]
+
+
+LEFT = """
+import os, sys, time
+from peerscope.retrieval import Tokenizer
+from peerscope.retrieval.index import new_index
+index = new_index("edge", 4, Tokenizer())
+print(index._folder, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_killed_process_leaves_no_folder_for_long(tokenizer) -> None:
+    pytest.importorskip("qdrant_edge", reason="the extra `edge` is not installed")
+    killed = subprocess.Popen([sys.executable, "-c", LEFT], stdout=subprocess.PIPE, text=True)
+    assert killed.stdout is not None
+    folder = Path(killed.stdout.readline().strip())
+    assert folder.exists()
+    assert folder.parent == Path(tempfile.gettempdir())
+    first = new_index("edge", DIM, tokenizer)
+    assert folder.exists(), "its owner is still alive"
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    killed.stdout.close()
+    second = new_index("edge", DIM, tokenizer)
+    assert not folder.exists()
+    assert first._folder.exists()
+    first.close()
+    second.close()
+    assert not first._folder.exists()

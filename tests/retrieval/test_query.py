@@ -166,9 +166,11 @@ def test_neighbours_leave_out_the_asked(engine) -> None:
 
 def test_a_query_asks_the_words_few_times(engine) -> None:
     asked = []
-    engine.index.lexical._reader().set_trace_callback(asked.append)
+    with engine.index.lexical._reading() as connection:
+        connection.set_trace_callback(asked.append)
     engine.search("images of the camera", 10, facets=("kind", "year"))
-    engine.index.lexical._reader().set_trace_callback(None)
+    with engine.index.lexical._reading() as connection:
+        connection.set_trace_callback(None)
     # the trace also shows what FTS5 asks of its own tables
     ours = [one for one in asked if "FROM words" in one or "FROM vocabulary" in one]
     assert 1 <= len(ours) <= 6

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from peerscope.retrieval.fusion import Fusion, HeldOut
-from peerscope.retrieval.index.exact import ExactIndex, best
+from peerscope.retrieval.index.exact import ExactIndex
+from peerscope.retrieval.index.rows import best
 from peerscope.retrieval.overlay import Overlay
 from peerscope.retrieval.schema import Filter, FloatArray, Hits, IntArray, Item, Towers
 from peerscope.retrieval.spelling import Spelling

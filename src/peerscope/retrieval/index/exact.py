@@ -7,7 +7,6 @@ vectors are memory-mapped and its words read without locks, so any number of pro
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -16,57 +15,9 @@ import orjson
 
 from peerscope.retrieval.index.fields import Fields, Mask
 from peerscope.retrieval.index.lexical import LexicalIndex, Statistics
+from peerscope.retrieval.index.rows import Rows
 from peerscope.retrieval.schema import Filter, FloatArray, Hits, IntArray, Item
 from peerscope.retrieval.text import Tokenizer
-
-
-def checked(items: Sequence[Item], vectors: FloatArray, dim: int) -> FloatArray:
-    """The vectors as float32, if they fit the items.
-
-    Raises:
-        ValueError: Wrong shape, NaN or infinite values, or an id twice.
-    """
-    found = np.asarray(vectors, dtype=np.float32)
-    if found.shape != (len(items), dim):
-        raise ValueError(
-            f"{len(items)} items need vectors of shape ({len(items)}, {dim}), not {found.shape}."
-        )
-    if not np.isfinite(found).all():
-        row = int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])
-        raise ValueError(f"The vector of item {items[row].id} holds NaN or infinity.")
-    if len({item.id for item in items}) != len(items):
-        raise ValueError("An id stands twice among the items.")
-    return found
-
-
-def best(ids: IntArray, scores: FloatArray, k: int) -> Hits:
-    """The ``k`` largest scores, ties in order of id."""
-    if k <= 0 or not len(ids):
-        return Hits(np.empty(0, np.int64), np.empty(0, np.float32))
-    if k < len(ids):
-        floor = np.partition(scores, len(ids) - k)[len(ids) - k]
-        near = np.flatnonzero(scores >= floor)
-    else:
-        near = np.arange(len(ids))
-    order = near[np.lexsort((ids[near], -scores[near]))][:k]
-    return Hits(ids[order], scores[order].astype(np.float32))
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """One consistent state: readers take it once, writers replace it as a whole."""
-
-    ids: IntArray
-    vectors: FloatArray
-    fields: Fields
-
-    def places(self, ids: Sequence[int] | IntArray) -> tuple[IntArray, Mask]:
-        """Row of each id, and whether the id is known at all."""
-        wanted = np.asarray(ids, dtype=np.int64)
-        if not len(self.ids):
-            return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), dtype=bool)
-        rows = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
-        return rows, self.ids[rows] == wanted
 
 
 class ExactIndex:
@@ -76,8 +27,7 @@ class ExactIndex:
         self.dim = dim
         self.tokenizer = tokenizer
         self.lexical = LexicalIndex(None, tokenizer)
-        self._items: dict[int, Item] = {}
-        self._rows = _Rows(np.empty(0, np.int64), np.empty((0, dim), np.float32), Fields.of([]))
+        self._rows = Rows.empty(dim)
         self._mutable = True
 
     @classmethod
@@ -87,7 +37,7 @@ class ExactIndex:
         stated = orjson.loads((place / "index.json").read_bytes())
         index = cls.__new__(cls)
         vectors = np.load(place / "vectors.npy", mmap_mode="r")
-        index._rows = _Rows(np.load(place / "ids.npy"), vectors, Fields.load(place))
+        index._rows = Rows(np.load(place / "ids.npy"), vectors, fields=Fields.load(place))
         index.dim = int(stated["dim"])
         index.tokenizer = tokenizer
         index.lexical = LexicalIndex(
@@ -95,7 +45,6 @@ class ExactIndex:
             tokenizer,
             statistics=Statistics(stated["items"], stated["mean_length"]),
         )
-        index._items = {}
         index._mutable = False
         return index
 
@@ -106,26 +55,18 @@ class ExactIndex:
             ValueError: Wrong shape, NaN or infinite values, or a repeated id; nothing is written.
         """
         self._writable()
-        new = checked(items, vectors, self.dim)
-        if not items:
-            return
-        self.lexical.upsert(items)
-        self._items.update({item.id: item for item in items})
-        numbers = np.asarray([item.id for item in items], dtype=np.int64)
-        kept = ~np.isin(self._rows.ids, numbers)
-        ids = np.concatenate([self._rows.ids[kept], numbers])
-        order = np.argsort(ids, kind="stable")
-        self._replace(ids[order], np.concatenate([self._rows.vectors[kept], new])[order])
+        rows = self._rows.with_items(items, vectors)
+        if items:
+            self.lexical.upsert(items)
+            self._rows = rows
 
     def delete(self, ids: Iterable[int]) -> int:
         """Remove items; unknown ids are passed over. Returns how many were there."""
         self._writable()
-        gone = [number for number in set(ids) if number in self._items]
+        wanted = np.asarray(sorted(set(ids)), dtype=np.int64)
+        gone = wanted[self._rows.known(wanted)].tolist()
         if gone:
-            kept = ~np.isin(self._rows.ids, np.asarray(gone))
-            for number in gone:
-                del self._items[number]
-            self._replace(self._rows.ids[kept], self._rows.vectors[kept])
+            self._rows = self._rows.without(gone)
             self.lexical.delete(gone)
         return len(gone)
 
@@ -133,19 +74,9 @@ class ExactIndex:
         if not self._mutable:
             raise TypeError("A snapshot is immutable; changes go into the engine's overlay.")
 
-    def _replace(self, ids: IntArray, vectors: FloatArray) -> None:
-        fields = Fields.of([self._items[number] for number in ids.tolist()])
-        self._rows = _Rows(ids, vectors, fields)
-
     def search_dense(self, vector: FloatArray, k: int, where: Filter | None = None) -> Hits:
         """The ``k`` items of largest inner product with ``vector`` (shape ``[dim]``) of those that pass."""
-        rows = self._rows
-        mask = rows.fields.passing(where)
-        query = np.asarray(vector, dtype=np.float32)
-        if mask is None:
-            return best(rows.ids, rows.vectors @ query, k)
-        passing = np.flatnonzero(mask)
-        return best(rows.ids[passing], rows.vectors[passing] @ query, k)
+        return self._rows.search(vector, k, where)
 
     def search_lexical(self, query: str, k: int, where: Filter | None = None) -> Hits:
         """The ``k`` items of largest BM25 score for any of the query's words among those that pass."""
@@ -154,21 +85,22 @@ class ExactIndex:
 
     def vectors(self, ids: Sequence[int]) -> FloatArray:
         """Vectors of known items, shape ``[len(ids), dim]``; raises KeyError for an unknown id."""
-        rows = self._rows
-        places, known = rows.places(ids)
+        found, known = self.look_up(ids)
         if not known.all():
             raise KeyError(int(np.asarray(ids)[~known][0]))
-        return np.asarray(rows.vectors[places], dtype=np.float32)
+        return found
+
+    def look_up(self, ids: Sequence[int] | IntArray) -> tuple[FloatArray, Mask]:
+        """Vectors, shape ``[len(ids), dim]``, and which ids are here; rows of zeros for the others."""
+        return self._rows.look_up(ids)
 
     def known(self, ids: Sequence[int] | IntArray) -> Mask:
         """Which of the ids are here, shape ``[len(ids)]``."""
-        return self._rows.places(ids)[1]
+        return self._rows.known(ids)
 
     def facets(self, ids: Sequence[int], names: Sequence[str]) -> dict[str, dict[str, int]]:
         """For each field name, how many of the given items carry each value; unknown ids count nowhere."""
-        rows = self._rows
-        places, known = rows.places(ids)
-        return rows.fields.facets(places[known], names)
+        return self._rows.facets(ids, names)
 
     def count(self, where: Filter | None = None) -> int:
         """How many items pass."""
@@ -180,9 +112,7 @@ class ExactIndex:
 
     def passing_ids(self, where: Filter | None) -> IntArray:
         """Ids of the items that pass, ascending."""
-        rows = self._rows
-        mask = rows.fields.passing(where)
-        return rows.ids if mask is None else rows.ids[mask]
+        return self._rows.passing_ids(where)
 
     def snapshot(self, folder: str) -> None:
         """Write a complete copy into an empty folder; `open` reads it back.
@@ -209,7 +139,4 @@ class ExactIndex:
     def close(self) -> None:
         """Release files and memory; later calls raise or find nothing."""
         self.lexical.close()
-        self._items = {}
-        self._rows = _Rows(
-            np.empty(0, np.int64), np.empty((0, self.dim), np.float32), Fields.of([])
-        )
+        self._rows = Rows.empty(self.dim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,10 +60,17 @@ class _Column:
         return {self.values[code]: int(counted[code]) for code in np.flatnonzero(counted)}
 
 
+_NUMBER = re.compile(r"-?[0-9]{1,15}")
+
+
+def as_number(value: str) -> int | None:
+    """The integer that a value spells in plain digits, else ``None``; ranges know no other numbers."""
+    return int(value) if _NUMBER.fullmatch(value) else None
+
+
 def _within(value: str, low: int | None, high: int | None) -> bool:
-    try:
-        number = int(value)
-    except ValueError:
+    number = as_number(value)
+    if number is None:
         return False
     return (low is None or number >= low) and (high is None or number <= high)
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -29,11 +31,11 @@ COMMON_SHARE, COMMON_FROM = 0.1, 2000
 """A term in more than a tenth of the items (and in 2,000) brings no candidates in beside rarer ones: it says
 little, and its list is long."""
 
-FEW = 5000
-"""Up to this many allowed ids go into the statement itself; larger sets are checked afterwards."""
-
 MOST_LOOKED_UP = 256
 """Terms of a query that are looked at at all."""
+
+MOST_REMEMBERED = 200_000
+"""Terms of a saved file whose frequency is kept in memory."""
 
 _SCHEMA = """
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(
@@ -72,9 +74,11 @@ class LexicalIndex:
     ) -> None:
         self._path = path
         self._tokenizer = tokenizer
-        self._local = threading.local()
         self._lock = threading.Lock()
         self._opened: list[sqlite3.Connection] = []
+        self._idle: list[sqlite3.Connection] = []
+        self._remembered: dict[str, int] = {}
+        self._closed = False
         self._shared: sqlite3.Connection | None = None
         if path is None:
             self._shared = self._connect()
@@ -84,6 +88,8 @@ class LexicalIndex:
         self._statistics = statistics
 
     def _connect(self) -> sqlite3.Connection:
+        if self._closed:
+            raise sqlite3.ProgrammingError("This lexical index was closed.")
         if self._path is not None:
             address = f"{self._path.resolve().as_uri()}?mode=ro&immutable=1"
             opened = sqlite3.connect(address, uri=True, check_same_thread=False)
@@ -93,13 +99,28 @@ class LexicalIndex:
             self._opened.append(opened)
         return opened
 
-    def _reader(self) -> sqlite3.Connection:
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for this block alone.
+
+        There are as many as there were readers at once, not one for every thread that ever read.
+        """
         if self._shared is not None:
-            return self._shared
-        mine: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if mine is None:
-            mine = self._local.connection = self._connect()
-        return mine
+            with self._lock:
+                yield self._shared
+            return
+        try:
+            taken = self._idle.pop()
+        except IndexError:
+            taken = self._connect()
+        try:
+            yield taken
+        finally:
+            self._idle.append(taken)
+
+    def _rows(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
+        with self._reading() as connection:
+            return connection.execute(statement, values).fetchall()
 
     def upsert(self, items: Sequence[Item]) -> None:
         """Add items or replace them by id, in one transaction."""
@@ -109,9 +130,8 @@ class LexicalIndex:
             for item in items
         )
         with self._lock, writer:
-            writer.executemany("DELETE FROM words WHERE rowid = ?", [(item.id,) for item in items])
             writer.executemany(
-                "INSERT INTO words(rowid, title, text, names) VALUES (?, ?, ?, ?)", rows
+                "INSERT OR REPLACE INTO words(rowid, title, text, names) VALUES (?, ?, ?, ?)", rows
             )
         self._statistics = None
 
@@ -128,27 +148,24 @@ class LexicalIndex:
         return self._shared
 
     def search(self, terms: Sequence[str], k: int, allowed: IntArray | None = None) -> Hits:
-        """The ``k`` best items for the telling terms, of the allowed ids (ascending; all if ``None``).
+        """The ``k`` best items for the telling terms, of the allowed ids (all if ``None``); ties by id.
 
-        Two statements; more only where a large allowed set leaves fewer than ``k`` of the first found.
+        Two statements.
         """
         telling = self.telling(terms) if k > 0 else []
         if not telling or (allowed is not None and not len(allowed)):
             return _hits([])
-        match = " OR ".join(f'"{term}"' for term in telling)
-        if allowed is None:
-            return _hits(self._best(match, k))
-        if len(allowed) <= FEW:
-            return _hits(self._best(match, k, allowed))
-        wanted = 4 * k
-        while True:
-            found = self._best(match, wanted)
-            ids = np.asarray([number for number, _ in found], dtype=np.int64)
-            inside = np.isin(ids, allowed)
-            if int(inside.sum()) >= k or len(found) < wanted:
-                kept = [row for row, keep in zip(found, inside, strict=True) if keep]
-                return _hits(kept[:k])
-            wanted *= 8
+        among, values = "", [" OR ".join(f'"{term}"' for term in telling)]
+        if allowed is not None:
+            # The plus keeps SQLite from looking up the words once for every allowed id.
+            among = "AND +rowid IN (SELECT value FROM json_each(?))"
+            values.append(orjson.dumps(allowed.tolist()).decode())
+        # Sorting by rank alone would let FTS5 rank and sort every match before the ids are looked at.
+        statement = (
+            f"SELECT rowid, -rank FROM words "  # noqa: S608 - constants only
+            f"WHERE words MATCH ? {among} ORDER BY rank, rowid LIMIT {int(k)}"
+        )
+        return _hits(self._rows(statement, values))
 
     def telling(self, terms: Sequence[str]) -> list[str]:
         """Those of the terms that occur here and bring candidates in, the rarest first. One statement."""
@@ -158,24 +175,22 @@ class LexicalIndex:
         rare = [term for term in ordered if found[term] <= most]
         return (rare or ordered[:2])[:MOST_TERMS]
 
-    def _best(self, match: str, k: int, allowed: IntArray | None = None) -> list[tuple[int, float]]:
-        among, values = "", [match]
-        if allowed is not None:
-            among = "AND rowid IN (SELECT value FROM json_each(?))"
-            values.append(orjson.dumps(allowed.tolist()).decode())
-        statement = (
-            f"SELECT rowid, -rank FROM words "  # noqa: S608 - constants only
-            f"WHERE words MATCH ? {among} ORDER BY rank LIMIT {int(k)}"
-        )
-        found = self._reader().execute(statement, values).fetchall()
-        return sorted(found, key=lambda row: (-row[1], row[0]))
-
     def document_frequencies(self, terms: Sequence[str]) -> dict[str, int]:
-        """In how many items each term occurs; unknown terms are left out. One statement."""
-        marks = ", ".join("?" * min(len(terms), MOST_LOOKED_UP))
-        statement = f"SELECT term, doc FROM vocabulary WHERE term IN ({marks})"  # noqa: S608
-        looked_up = list(terms)[:MOST_LOOKED_UP]
-        return dict(self._reader().execute(statement, looked_up).fetchall())
+        """In how many items each term occurs; unknown terms are left out. At most one statement.
+
+        A saved file never changes, so what was looked up in it is remembered.
+        """
+        wanted = list(dict.fromkeys(terms))[:MOST_LOOKED_UP]
+        found = {term: self._remembered[term] for term in wanted if term in self._remembered}
+        new = [term for term in wanted if term not in found]
+        if new:
+            marks = ", ".join("?" * len(new))
+            statement = f"SELECT term, doc FROM vocabulary WHERE term IN ({marks})"  # noqa: S608
+            looked_up = dict.fromkeys(new, 0) | dict(self._rows(statement, new))
+            if self._shared is None and len(self._remembered) < MOST_REMEMBERED:
+                self._remembered.update(looked_up)
+            found |= looked_up
+        return {term: number for term, number in found.items() if number}
 
     def stored_terms(self, ids: Sequence[int]) -> dict[int, tuple[str, str, str]]:
         """Terms of the named items' title, text and names, joined by blanks. One statement."""
@@ -184,32 +199,35 @@ class LexicalIndex:
             "WHERE rowid IN (SELECT value FROM json_each(?))"
         )
         wanted = orjson.dumps([int(number) for number in ids]).decode()
-        rows = self._reader().execute(statement, (wanted,))
+        rows = self._rows(statement, (wanted,))
         return {number: (title, text, names) for number, title, text, names in rows}
 
     def statistics(self) -> Statistics:
         """Size and mean length, as FTS5 keeps them for BM25."""
         if self._statistics is None:
-            items = int(self._reader().execute("SELECT count(*) FROM words_docsize").fetchone()[0])
-            total = self._reader().execute("SELECT sum(cnt) FROM vocabulary").fetchone()[0]
+            items = int(self._rows("SELECT count(*) FROM words_docsize")[0][0])
+            total = self._rows("SELECT sum(cnt) FROM vocabulary")[0][0]
             self._statistics = Statistics(items, float(total or 0) / items if items else 0.0)
         return self._statistics
 
     def save(self, path: Path) -> None:
         """Write a compact copy into a new file, ready to be opened as immutable."""
         with sqlite3.connect(path) as target:
-            self._reader().backup(target)
+            with self._reading() as source:
+                source.backup(target)
             target.execute("INSERT INTO words(words) VALUES ('optimize')")
         target.execute("PRAGMA journal_mode = DELETE")
         target.execute("VACUUM")
         target.close()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; later calls raise."""
         with self._lock:
+            self._closed = True
             for opened in self._opened:
                 opened.close()
             self._opened.clear()
+            self._idle.clear()
 
 
 def _hits(rows: Sequence[tuple[int, float]]) -> Hits:
