@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from sys import intern
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -106,13 +107,33 @@ def resolve_people(
     return report
 
 
+@dataclass(slots=True)
+class Held:
+    """One authorship as the record holds it.
+
+    Its strings are interned: names, blocks and rules repeat, and a record has several hundred thousand
+    authorships.
+    """
+
+    id: int
+    work_id: int
+    person_id: int | None
+    raw_name: str
+    name_key: str
+    block_key: str
+    author_ids: str | None
+    decided_by: str | None
+    evidence: str | None
+    source_id: int
+
+
 class _Scope:
     """The authorships of the changed blocks, those elsewhere that share their identifiers, and more."""
 
     def __init__(self, connection: Connection, since: int) -> None:
         self._connection = connection
         self._whole = since == 0
-        self.rows: dict[int, Any] = {}
+        self.rows: dict[int, Held] = {}
         self.groups = Groups()
         self.blocks: dict[str, list[Bearer]] = defaultdict(list)
         self.bearers: list[Bearer] = []
@@ -148,22 +169,10 @@ class _Scope:
         )
         return list(self._connection.scalars(changed.union(left)))
 
-    def _authorships(self, column: Any, values: Iterable[Any] | None) -> Iterable[Any]:
+    def _authorships(self, column: Any, values: Iterable[Any] | None) -> Iterator[Held]:
         author, work = table_of(Authorship), table_of(Work)
-        columns = (
-            "id",
-            "work_id",
-            "person_id",
-            "raw_name",
-            "name_key",
-            "block_key",
-            "author_ids",
-            "decided_by",
-            "evidence",
-            "source_id",
-        )
         query = (
-            select(*(author.c[c] for c in columns))
+            select(*(author.c[one.name] for one in fields(Held)))
             .join(work, work.c.id == author.c.work_id)
             .where(
                 work.c.deleted_at.is_(None),
@@ -172,8 +181,12 @@ class _Scope:
             .order_by(author.c.id)
         )
         if values is None:
-            return self._connection.execute(query)
-        return fetch_in(self._connection, query, author.c[column.key], values)
+            rows: Iterable[Any] = self._connection.execute(query)
+        else:
+            rows = fetch_in(self._connection, query, author.c[column.key], values)
+        for row in rows:
+            cells: list[Any] = [intern(v) if isinstance(v, str) else v for v in row]
+            yield Held(*cells)
 
     def _add_sharers(self) -> None:
         """Load authorships of other blocks whose identifiers meet those of this scope."""
@@ -233,7 +246,7 @@ class _Scope:
         wanted = None if self._whole else works
         names: dict[int, list[str]] = defaultdict(list)
         for work_id, key in self._select(select(author.c.work_id, author.c.name_key), 0, wanted):
-            names[work_id].append(key)
+            names[work_id].append(intern(key))
         if self._whole:
             frequency: Counter[str] = Counter(k for keys in names.values() for k in keys)
         else:

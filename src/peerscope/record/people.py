@@ -188,7 +188,7 @@ def _write_decisions(
 ) -> int:
     """Write changed decisions; the works concerned count as changed. How many changed hands."""
     table, work = table_of(Authorship), table_of(Work)
-    changes = []
+    changes: list[dict[str, Any]] = []
     works: set[int] = set()
     moved = 0
     for authorship, decision in new.items():
@@ -206,14 +206,14 @@ def _write_decisions(
             if row.person_id != person:
                 works.add(row.work_id)
                 moved += 1
-    if changes:
-        columns = ("person_id", "decided_by", "evidence")
-        connection.execute(
-            table.update()
-            .where(table.c.id == bindparam("row_id"))
-            .values({c: bindparam(c) for c in columns}),
-            changes,
-        )
+    columns = ("person_id", "decided_by", "evidence")
+    statement = (
+        table.update()
+        .where(table.c.id == bindparam("row_id"))
+        .values({c: bindparam(c) for c in columns})
+    )
+    for part in chunks(changes):
+        connection.execute(statement, part)
     if works:
         # One number for all of them: they become visible in one transaction.
         seq = ids.take("change")
