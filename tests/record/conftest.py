@@ -132,7 +132,7 @@ def postgres() -> Iterator[str]:
         log = ["-l", str(folder / "log")]
         subprocess.run([*as_user(), *control, *log, "-o", options, "start"], **run)
         try:
-            yield f"postgresql+psycopg://peer@127.0.0.1:{port}/postgres"
+            yield f"postgresql+pg8000://peer@127.0.0.1:{port}/postgres"
         finally:
             subprocess.run([*as_user(), *control, "-m", "immediate", "stop"], **run)
 

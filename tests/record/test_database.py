@@ -136,6 +136,6 @@ def test_other_databases_are_refused_with_the_mend() -> None:
         Database("mysql://host/name")
 
 
-def test_plain_postgresql_address_means_psycopg() -> None:
+def test_plain_postgresql_address_means_pg8000() -> None:
     database = Database("postgresql://user@host/name")
-    assert database.url.drivername == "postgresql+psycopg"
+    assert database.url.drivername == "postgresql+pg8000"

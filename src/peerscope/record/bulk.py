@@ -68,11 +68,19 @@ def insert_rows(
         return
     cursor = connection.connection.cursor()
     try:
-        with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
-            for row in rows:
-                copy.write_row(row)
+        lines = (_copy_line(row) for row in rows)
+        cursor.execute(f'COPY "{table}" ({names}) FROM STDIN', stream=lines)
     finally:
         cursor.close()
+
+
+_COPY_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+def _copy_line(row: Sequence[Any]) -> str:
+    """A row in PostgreSQL's text format of COPY (manual, COPY, "File Formats")."""
+    cells = (r"\N" if v is None else str(v).translate(_COPY_ESCAPES) for v in row)
+    return "\t".join(cells) + "\n"
 
 
 def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:

@@ -68,11 +68,11 @@ def count_statements(engine: Engine) -> Iterator[StatementCount]:
 
 
 class Database:
-    """The record's database: SQLite (WAL) by default, PostgreSQL through psycopg 3.
+    """The record's database: SQLite (WAL) by default, PostgreSQL through pg8000.
 
     Args:
-        url: SQLAlchemy address, ``sqlite:///path`` or ``postgresql+psycopg://...``; a bare
-            ``postgresql://`` is read as psycopg 3.
+        url: SQLAlchemy address, ``sqlite:///path`` or ``postgresql+pg8000://...``; a bare
+            ``postgresql://`` is read so too.
 
     Raises:
         ValueError: The address names another kind of database.
@@ -81,11 +81,11 @@ class Database:
     def __init__(self, url: str) -> None:
         address = make_url(url)
         if address.drivername in ("postgresql", "postgres"):
-            address = address.set(drivername="postgresql+psycopg")
+            address = address.set(drivername="postgresql+pg8000")
         if address.get_backend_name() not in ("sqlite", "postgresql"):
             raise ValueError(
                 f"The record lives in SQLite or PostgreSQL, not in {address.get_backend_name()!r}. "
-                "Use sqlite:///path/to/record.sqlite or postgresql+psycopg://user@host/name."
+                "Use sqlite:///path/to/record.sqlite or postgresql+pg8000://user@host/name."
             )
         self.url = address
         self.is_sqlite = address.get_backend_name() == "sqlite"
