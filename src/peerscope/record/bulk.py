@@ -66,7 +66,7 @@ def insert_rows(
         statement = f'INSERT INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608
         connection.exec_driver_sql(statement, [tuple(r) for r in rows])
         return
-    cursor = connection.connection.cursor()
+    cursor: Any = connection.connection.cursor()
     try:
         lines = (_copy_line(row) for row in rows)
         cursor.execute(f'COPY "{table}" ({names}) FROM STDIN', stream=lines)
