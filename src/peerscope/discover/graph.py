@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import networkx as nx
-from sqlalchemy import func, select
+from sqlalchemy import case, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
 from peerscope.discover.neighbours import Near, counted
 from peerscope.discover.shapes import GraphEdge, GraphNode, GraphSlice
+from peerscope.discover.together import Question, asked_together, ranked
 from peerscope.record.models import (
     Authorship,
     AuthorshipInstitution,
@@ -45,6 +46,16 @@ SHARES: dict[str, dict[str, float]] = {
     "S": {"W": 0.5, "A": 0.3, "T": 0.2},
 }
 """Which share of a slice's nodes each kind may take, by the kind of its centre."""
+
+ENDS = {
+    "cites": ("W", "W"),
+    "published": ("W", "S"),
+    "authored": ("A", "W"),
+    "topic": ("W", "T"),
+    "affiliated": ("A", "I"),
+    "coauthor": ("A", "A"),
+}
+"""Which entities an edge of the record joins, in its direction."""
 
 
 @dataclass(slots=True)
@@ -88,14 +99,11 @@ def graph_slice(session: Session, entity: str, number: int, near: Near, limit: i
         works = [other for other in works if other != number]
     draft.add("W", works, shares.get("W", 0))
     anchor = draft.of("W") if entity != "W" else [number]
-    for kind in ("A", "T", "I", "S"):
-        if kind in shares:
-            related = _related(session, kind, anchor, shares[kind] + 1)
-            draft.add(kind, [other for other in related if f"{kind}{other}" not in draft.nodes],
-                      shares[kind])  # fmt: skip
-    _connect_works(session, draft)
-    _connect_attributes(session, draft)
-    _connect_coauthors(session, draft)
+    related = _related(session, [kind for kind in "ATIS" if kind in shares], anchor, room + 1)
+    for kind, numbers in related.items():
+        fresh = [other for other in numbers if f"{kind}{other}" not in draft.nodes]
+        draft.add(kind, fresh[: shares[kind] + 1], shares[kind])
+    _connect(session, draft)
     if entity == "W":
         for other, cosine in near([number], shares["W"]):
             draft.connect(f"W{number}", f"W{other}", "near", max(cosine, 0.0), "near in meaning")
@@ -127,114 +135,112 @@ def _works(session: Session, entity: str, number: int, near: Near, room: int) ->
 
 def _linked_works(session: Session, number: int, room: int) -> list[int]:
     """Cited and citing works in turn, the most cited of each first."""
-    sides = []
-    for here, there in (
-        (Citation.citing_id, Citation.cited_id),
-        (Citation.cited_id, Citation.citing_id),
-    ):
-        statement = (
-            select(Work.id)
-            .join(Citation, there == Work.id)
-            .where(here == number, Work.deleted_at.is_(None))
-            .order_by(Work.cited_by_count.desc(), Work.id)
-            .limit(room)
-        )
-        sides.append(list(session.scalars(statement)))
-    cited, citing = sides
+    sides = {
+        "cited": (Citation.citing_id, Citation.cited_id),
+        "citing": (Citation.cited_id, Citation.citing_id),
+    }
+    order = (Work.cited_by_count.desc(), Work.id)
+    found = asked_together(
+        session,
+        {
+            name: ranked(
+                select(Work.id)
+                .join(Citation, there == Work.id)
+                .where(here == number, Work.deleted_at.is_(None)),
+                *order,
+            ).limit(room)
+            for name, (here, there) in sides.items()
+        },
+    )
+    cited, citing = ([row[0] for row in found[name]] for name in sides)
     mixed = [work for pair in zip(cited, citing, strict=False) for work in pair]
     return list(dict.fromkeys([*mixed, *cited, *citing]))
 
 
-def _related(session: Session, kind: str, works: list[int], room: int) -> list[int]:
-    """Entities that the given works carry, those on most of them first."""
-    often = func.count()
-    if kind == "A":
-        statement = (
-            select(Authorship.person_id)
-            .where(Authorship.work_id.in_(works), Authorship.person_id.is_not(None))
-            .group_by(Authorship.person_id)
-            .order_by(often.desc(), func.min(Authorship.position), Authorship.person_id)
-        )
-    elif kind == "T":
-        statement = (
-            select(WorkTopic.topic_id)
-            .where(WorkTopic.work_id.in_(works))
-            .group_by(WorkTopic.topic_id)
-            .order_by(often.desc(), WorkTopic.topic_id)
-        )
-    elif kind == "I":
-        statement = (
-            select(AuthorshipInstitution.institution_id)
-            .join(Authorship, Authorship.id == AuthorshipInstitution.authorship_id)
-            .where(Authorship.work_id.in_(works))
-            .group_by(AuthorshipInstitution.institution_id)
-            .order_by(often.desc(), AuthorshipInstitution.institution_id)
-        )
-    else:
-        statement = (
-            select(Work.venue_id)
-            .where(Work.id.in_(works), Work.venue_id.is_not(None))
-            .group_by(Work.venue_id)
-            .order_by(often.desc(), Work.venue_id)
-        )
-    return [number for number in session.scalars(statement.limit(room)) if number is not None]
+def _related(
+    session: Session, kinds: list[str], works: list[int], room: int
+) -> dict[str, list[int]]:
+    """Entities of each kind that the given works carry, those on most of them first."""
+    often = func.count().desc()
+    carried = {
+        "A": (Authorship.person_id, select(Authorship.person_id), Authorship.work_id),
+        "T": (WorkTopic.topic_id, select(WorkTopic.topic_id), WorkTopic.work_id),
+        "I": (
+            AuthorshipInstitution.institution_id,
+            select(AuthorshipInstitution.institution_id).join(
+                Authorship, Authorship.id == AuthorshipInstitution.authorship_id
+            ),
+            Authorship.work_id,
+        ),
+        "S": (Work.venue_id, select(Work.venue_id), Work.id),
+    }
+    questions = {}
+    for kind in kinds:
+        number, statement, work = carried[kind]
+        order = (often, func.min(Authorship.position), number) if kind == "A" else (often, number)
+        narrowed = statement.where(work.in_(works), number.is_not(None)).group_by(number)
+        questions[kind] = ranked(narrowed, *order).limit(room)
+    found = asked_together(session, questions)
+    return {kind: [row[0] for row in rows] for kind, rows in found.items()}
 
 
-def _connect_works(session: Session, draft: _Draft) -> None:
-    works = draft.of("W")
-    statement = select(Citation.citing_id, Citation.cited_id).where(
-        Citation.citing_id.in_(works), Citation.cited_id.in_(works)
-    )
-    for citing, cited in session.execute(statement):
-        draft.connect(f"W{citing}", f"W{cited}", "cites", 1.0, "the first cites the second")
-    venues = select(Work.id, Work.venue_id).where(Work.id.in_(works), Work.venue_id.is_not(None))
-    for work, venue in session.execute(venues):
-        draft.connect(f"W{work}", f"S{venue}", "published", 0.6, "published there")
-
-
-def _connect_attributes(session: Session, draft: _Draft) -> None:
-    works = draft.of("W")
-    written = select(Authorship.person_id, Authorship.work_id).where(
-        Authorship.work_id.in_(works), Authorship.person_id.in_(draft.of("A"))
-    )
-    for person, work in session.execute(written):
-        draft.connect(f"A{person}", f"W{work}", "authored", 1.0, "is an author of it")
-    carried = select(WorkTopic.work_id, WorkTopic.topic_id, Topic.origin).join(
-        Topic, Topic.id == WorkTopic.topic_id
-    ).where(WorkTopic.work_id.in_(works), WorkTopic.topic_id.in_(draft.of("T")))  # fmt: skip
-    for work, topic, origin in session.execute(carried):
-        reason = (
-            "topic given by its source" if origin == "given" else "topic suggested by this site"
-        )
-        draft.connect(f"W{work}", f"T{topic}", "topic", 0.5, reason)
-    joint = func.count(Authorship.work_id.distinct())
-    affiliated = (
-        select(Authorship.person_id, AuthorshipInstitution.institution_id, joint)
-        .join(AuthorshipInstitution, AuthorshipInstitution.authorship_id == Authorship.id)
-        .where(Authorship.person_id.in_(draft.of("A")))
-        .where(AuthorshipInstitution.institution_id.in_(draft.of("I")))
-        .group_by(Authorship.person_id, AuthorshipInstitution.institution_id)
-    )
-    for person, institution, number in session.execute(affiliated):
-        reason = f"affiliated on {counted(number, 'work', 'works')}"
-        draft.connect(f"A{person}", f"I{institution}", "affiliated", 0.7, reason)
-
-
-def _connect_coauthors(session: Session, draft: _Draft) -> None:
-    people = draft.of("A")
+def _connect(session: Session, draft: _Draft) -> None:
+    """Every edge among the nodes that the record states."""
+    works, people = draft.of("W"), draft.of("A")
     one, other = aliased(Authorship), aliased(Authorship)
-    joint = func.count(one.work_id.distinct())
-    statement = (
-        select(one.person_id, other.person_id, joint)
-        .join(other, other.work_id == one.work_id)
-        .where(one.person_id.in_(people), other.person_id.in_(people))
-        .where(one.person_id < other.person_id)
-        .group_by(one.person_id, other.person_id)
+    found = asked_together(
+        session,
+        {
+            "cites": select(Citation.citing_id, Citation.cited_id, literal(1)).where(
+                Citation.citing_id.in_(works), Citation.cited_id.in_(works)
+            ),
+            "published": select(Work.id, Work.venue_id, literal(1)).where(
+                Work.id.in_(works), Work.venue_id.in_(draft.of("S"))
+            ),
+            "authored": select(Authorship.person_id, Authorship.work_id, literal(1)).where(
+                Authorship.work_id.in_(works), Authorship.person_id.in_(people)
+            ),
+            "topic": select(
+                WorkTopic.work_id, WorkTopic.topic_id, case((Topic.origin == "given", 1), else_=0)
+            )
+            .join(Topic, Topic.id == WorkTopic.topic_id)
+            .where(WorkTopic.work_id.in_(works), WorkTopic.topic_id.in_(draft.of("T"))),
+            "affiliated": select(
+                Authorship.person_id,
+                AuthorshipInstitution.institution_id,
+                func.count(Authorship.work_id.distinct()),
+            )
+            .join(AuthorshipInstitution, AuthorshipInstitution.authorship_id == Authorship.id)
+            .where(Authorship.person_id.in_(people))
+            .where(AuthorshipInstitution.institution_id.in_(draft.of("I")))
+            .group_by(Authorship.person_id, AuthorshipInstitution.institution_id),
+            "coauthor": select(one.person_id, other.person_id, func.count(one.work_id.distinct()))
+            .join(other, other.work_id == one.work_id)
+            .where(one.person_id.in_(people), other.person_id.in_(people))
+            .where(one.person_id < other.person_id)
+            .group_by(one.person_id, other.person_id),
+        },
     )
-    for first, second, number in session.execute(statement):
-        reason = f"{counted(number, 'work', 'works')} together"
-        weight = min(1.0, 0.3 + 0.1 * number)
-        draft.connect(f"A{first}", f"A{second}", "coauthor", weight, reason)
+    for kind, rows in found.items():
+        left, right = ENDS[kind]
+        for first, second, number in rows:
+            weight, reason = _why(kind, number)
+            draft.connect(f"{left}{first}", f"{right}{second}", kind, weight, reason)
+
+
+def _why(kind: str, number: int) -> tuple[float, str]:
+    """Weight and reason of an edge of the record."""
+    if kind == "affiliated":
+        return 0.7, f"affiliated on {counted(number, 'work', 'works')}"
+    if kind == "coauthor":
+        return min(1.0, 0.3 + 0.1 * number), f"{counted(number, 'work', 'works')} together"
+    if kind == "topic":
+        return 0.5, "topic given by its source" if number else "topic suggested by this site"
+    return {
+        "cites": (1.0, "the first cites the second"),
+        "published": (0.6, "published there"),
+        "authored": (1.0, "is an author of it"),
+    }[kind]
 
 
 def _laid_out(session: Session, draft: _Draft, centre: str) -> GraphSlice:
@@ -292,19 +298,19 @@ def _places(graph: nx.Graph[str], keys: list[str]) -> dict[str, tuple[float, flo
 
 
 def _labels(session: Session, draft: _Draft) -> tuple[dict[str, str], dict[str, int]]:
+    questions: dict[str, Question] = {
+        "W": select(Work.id, Work.title, Work.cited_by_count).where(
+            Work.id.in_(draft.of("W")), Work.deleted_at.is_(None)
+        )
+    }
+    for entity, table in NAMED.items():
+        if numbers := draft.of(entity):
+            questions[entity] = select(table.id, table.display_name, table.works_count).where(
+                table.id.in_(numbers)
+            )
     labels: dict[str, str] = {}
     sizes: dict[str, int] = {}
-    works = select(Work.id, Work.title, Work.cited_by_count).where(
-        Work.id.in_(draft.of("W")), Work.deleted_at.is_(None)
-    )
-    for number, title, cited in session.execute(works):
-        labels[f"W{number}"], sizes[f"W{number}"] = title, cited
-    for entity, table in NAMED.items():
-        numbers = draft.of(entity)
-        if numbers:
-            rows = session.execute(
-                select(table.id, table.display_name, table.works_count).where(table.id.in_(numbers))
-            )
-            for number, name, works_count in rows:
-                labels[f"{entity}{number}"], sizes[f"{entity}{number}"] = name, works_count
+    for entity, rows in asked_together(session, questions).items():
+        for number, label, size in rows:
+            labels[f"{entity}{number}"], sizes[f"{entity}{number}"] = label, size
     return labels, sizes

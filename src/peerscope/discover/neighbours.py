@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy import func, literal, select
+from sqlalchemy.orm import Session, aliased
 
 from peerscope.discover.shapes import Neighbour, Reason
+from peerscope.discover.together import Question, asked_together, ranked
 from peerscope.record.models import Authorship, Citation, Person, Topic, Venue, Work, WorkTopic
 
 Near = Callable[[Sequence[int], int], list[tuple[int, float]]]
@@ -50,68 +52,64 @@ def near_works(session: Session, work_id: int, near: Near, limit: int) -> tuple[
     for other, cosine in near([work_id], NEAREST_WORKS):
         if cosine > 0:
             found[other].add("meaning", cosine, "near in meaning")
-    for other in _linked(session, Citation.citing_id, Citation.cited_id, work_id):
-        found[other].add("citation", 1, "cited by this work")
-    for other in _linked(session, Citation.cited_id, Citation.citing_id, work_id):
-        found[other].add("citation", 1, "cites this work")
-    for other, shared in _coupled(session, work_id):
-        text = counted(shared, "reference in common", "references in common")
-        found[other].add("coupling", min(shared, 5), text)
-    for other, together in _cocited(session, work_id):
-        text = f"cited together by {counted(together, 'work', 'works')}"
-        found[other].add("cocited", min(together, 5), text)
+    for kind, rows in _by_citation(session, work_id).items():
+        for other, number, _ in rows:
+            if number > 1 or kind in ("cited", "citing"):
+                found[other].add(*_citation_reason(kind, number))
     found.pop(work_id, None)
     return _described_works(session, found, limit)
 
 
-Column = InstrumentedAttribute[int] | InstrumentedAttribute[int | None]
+def _by_citation(session: Session, work_id: int) -> dict[str, list[tuple[int, int, int]]]:
+    """Works that citations connect with a work, with how often: rows of (work, number, place)."""
+    citing, cited = Citation.citing_id, Citation.cited_id
+    return asked_together(
+        session,
+        {
+            "cited": _linked(citing, cited, work_id),
+            "citing": _linked(cited, citing, work_id),
+            "coupling": _sharing("citing_id", "cited_id", Work.cited_by_count, work_id),
+            "cocited": _sharing("cited_id", "citing_id", Work.references_count, work_id),
+        },
+    )
 
 
-def _linked(session: Session, here: Column, there: Column, work_id: int) -> list[int]:
+def _citation_reason(kind: str, number: int) -> tuple[str, float, str]:
+    if kind == "cited":
+        return "citation", 1, "cited by this work"
+    if kind == "citing":
+        return "citation", 1, "cites this work"
+    if kind == "coupling":
+        text = counted(number, "reference in common", "references in common")
+    else:
+        text = f"cited together by {counted(number, 'work', 'works')}"
+    return kind, min(number, 5), text
+
+
+def _linked(here: Any, there: Any, work_id: int) -> Question:
+    """Works at the other end of the work's citations."""
     statement = (
-        select(there)
+        select(there, literal(1).label("number"))
         .join(Work, Work.id == there)
         .where(here == work_id, there.is_not(None), Work.deleted_at.is_(None))
-        .order_by(Work.cited_by_count.desc(), Work.id)
-        .limit(NEAREST_WORKS)
     )
-    return [other for other in session.scalars(statement) if other is not None]
+    return ranked(statement, Work.cited_by_count.desc(), Work.id).limit(NEAREST_WORKS)
 
 
-def _coupled(session: Session, work_id: int) -> list[tuple[int, int]]:
-    ours, theirs, cited = aliased(Citation), aliased(Citation), aliased(Work)
-    shared = func.count().label("shared")
+def _sharing(end: str, middle: str, degree: Any, work_id: int) -> Question:
+    """Works at the same end of citations as this one, by how many works both have at the other end."""
+    ours, theirs, shared = aliased(Citation), aliased(Citation), aliased(Work)
+    here, there = getattr(ours, end), getattr(theirs, end)
+    number = func.count()
     statement = (
-        select(theirs.citing_id, shared)
-        .join(ours, ours.cited_id == theirs.cited_id)
-        .join(cited, cited.id == ours.cited_id)
-        .where(ours.citing_id == work_id, theirs.citing_id != work_id)
-        .where(cited.cited_by_count <= COMMON_REFERENCE)
-        .group_by(theirs.citing_id)
-        .order_by(shared.desc(), theirs.citing_id)
-        .limit(NEAREST_WORKS)
+        select(there, number.label("number"))
+        .join(ours, getattr(ours, middle) == getattr(theirs, middle))
+        .join(shared, shared.id == getattr(ours, middle))
+        .where(here == work_id, there != work_id)
+        .where(getattr(shared, degree.key) <= COMMON_REFERENCE)
+        .group_by(there)
     )
-    return [(other, number) for other, number in session.execute(statement) if number > 1]
-
-
-def _cocited(session: Session, work_id: int) -> list[tuple[int, int]]:
-    ours, theirs, citing = aliased(Citation), aliased(Citation), aliased(Work)
-    together = func.count().label("together")
-    statement = (
-        select(theirs.cited_id, together)
-        .join(ours, ours.citing_id == theirs.citing_id)
-        .join(citing, citing.id == ours.citing_id)
-        .where(ours.cited_id == work_id, theirs.cited_id != work_id)
-        .where(citing.references_count <= COMMON_REFERENCE)
-        .group_by(theirs.cited_id)
-        .order_by(together.desc(), theirs.cited_id)
-        .limit(NEAREST_WORKS)
-    )
-    return [
-        (other, number)
-        for other, number in session.execute(statement)
-        if other is not None and number > 1
-    ]
+    return ranked(statement, number.desc(), there).limit(NEAREST_WORKS)
 
 
 def _ranked(found: dict[int, _Evidence], limit: int) -> list[tuple[int, _Evidence]]:
@@ -143,19 +141,21 @@ def _described_works(
 
 def near_people(session: Session, person_id: int, near: Near, limit: int) -> tuple[Neighbour, ...]:
     """People near a person: coauthors, and authors of works near in meaning to the person's."""
-    works = list(
-        session.scalars(
-            select(Authorship.work_id)
-            .join(Work, Work.id == Authorship.work_id)
-            .where(Authorship.person_id == person_id, Work.deleted_at.is_(None))
-            .order_by(Work.publication_year.desc(), Work.id)
-            .limit(PERSON_WORKS)
-        )
+    own = (
+        select(Authorship.work_id, literal(1).label("number"))
+        .join(Work, Work.id == Authorship.work_id)
+        .where(Authorship.person_id == person_id, Work.deleted_at.is_(None))
     )
+    newest = (Work.publication_year.desc(), Work.id)
+    rows = asked_together(
+        session,
+        {"works": ranked(own, *newest).limit(PERSON_WORKS), "people": _coauthors(person_id)},
+    )
+    works = [work for work, _, _ in rows["works"]]
     if not works:
         return ()
     found: defaultdict[int, _Evidence] = defaultdict(_Evidence)
-    for other, joint in _coauthors(session, person_id):
+    for other, joint, _ in rows["people"]:
         found[other].add("together", min(joint, 10), f"{counted(joint, 'work', 'works')} together")
     cosines = dict(near(works, NEAREST_WORKS))
     for other, titles in _authors_of(session, cosines, excluding=person_id).items():
@@ -164,19 +164,17 @@ def near_people(session: Session, person_id: int, near: Near, limit: int) -> tup
     return _described(session, "A", Person, found, limit)
 
 
-def _coauthors(session: Session, person_id: int) -> list[tuple[int, int]]:
+def _coauthors(person_id: int) -> Question:
     ours, theirs = aliased(Authorship), aliased(Authorship)
-    joint = func.count(theirs.work_id.distinct()).label("joint")
+    joint = func.count(theirs.work_id.distinct())
     statement = (
-        select(theirs.person_id, joint)
+        select(theirs.person_id, joint.label("number"))
         .join(ours, ours.work_id == theirs.work_id)
         .where(ours.person_id == person_id, theirs.person_id.is_not(None))
         .where(theirs.person_id != person_id)
         .group_by(theirs.person_id)
-        .order_by(joint.desc(), theirs.person_id)
-        .limit(NEAREST_WORKS)
     )
-    return [(other, number) for other, number in session.execute(statement) if other is not None]
+    return ranked(statement, joint.desc(), theirs.person_id).limit(NEAREST_WORKS)
 
 
 def _authors_of(
@@ -198,27 +196,28 @@ def _authors_of(
 def near_topics(session: Session, topic_id: int, near: Near, limit: int) -> tuple[Neighbour, ...]:
     """Topics near a topic: carried by the same works, or by works near in meaning to its works."""
     ours, theirs = aliased(WorkTopic), aliased(WorkTopic)
-    both = func.count().label("both")
-    statement = (
-        select(theirs.topic_id, both)
+    number_of = func.count()
+    both = (
+        select(theirs.topic_id, number_of.label("number"))
         .join(ours, ours.work_id == theirs.work_id)
         .where(ours.topic_id == topic_id, theirs.topic_id != topic_id)
         .group_by(theirs.topic_id)
-        .order_by(both.desc(), theirs.topic_id)
-        .limit(NEAREST_WORKS)
+    )
+    own = select(WorkTopic.work_id, literal(1).label("number")).where(
+        WorkTopic.topic_id == topic_id
+    )
+    rows = asked_together(
+        session,
+        {
+            "both": ranked(both, number_of.desc(), theirs.topic_id).limit(NEAREST_WORKS),
+            "works": ranked(own, WorkTopic.score.desc(), WorkTopic.work_id).limit(PERSON_WORKS),
+        },
     )
     found: defaultdict[int, _Evidence] = defaultdict(_Evidence)
-    for other, number in session.execute(statement):
+    for other, number, _ in rows["both"]:
         text = f"{counted(number, 'work carries', 'works carry')} both"
         found[other].add("together", min(number, 50), text)
-    works = list(
-        session.scalars(
-            select(WorkTopic.work_id)
-            .where(WorkTopic.topic_id == topic_id)
-            .order_by(WorkTopic.score.desc(), WorkTopic.work_id)
-            .limit(PERSON_WORKS)
-        )
-    )
+    works = [work for work, _, _ in rows["works"]]
     cosines = dict(near(works, 2 * NEAREST_WORKS)) if works else {}
     carried = Counter(
         session.scalars(select(WorkTopic.topic_id).where(WorkTopic.work_id.in_(list(cosines))))

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from peerscope.record.models import Counter, Source, Topic, Work, WorkTopic
+from peerscope.record.bulk import Ids
+from peerscope.record.models import Source, Topic, Work, WorkTopic
 
 LOCATION = "peerscope:topics"
 
@@ -44,7 +45,8 @@ def replace_suggested_topics(session: Session, topics: Sequence[SuggestedTopic])
     Two suggestions whose names differ in case only become one. The caller's transaction makes the
     exchange atomic.
     """
-    source_id = _source(session)
+    ids = Ids(session.connection())
+    source_id = _source(session, ids)
     suggested = select(Topic.name_key, Topic.id).where(Topic.origin == "suggested")
     known = dict(session.execute(suggested).all())
     session.execute(
@@ -58,12 +60,11 @@ def replace_suggested_topics(session: Session, topics: Sequence[SuggestedTopic])
         earlier = joined.get(key)
         works = dict(topic.works) | (dict(earlier.works) if earlier else {})
         joined[key] = SuggestedTopic(topic.name, topic.keywords, tuple(sorted(works.items())))
-    first = _reserve(session, "topic", sum(key not in known for key in joined))
     for key, topic in joined.items():
         if key in known:
             number = known.pop(key)
         else:
-            number, first = first, first + 1
+            number = ids.take("topic")
             session.execute(insert(Topic).values(_row(number, key, topic, source_id)))
         session.execute(
             update(Topic)
@@ -72,6 +73,7 @@ def replace_suggested_topics(session: Session, topics: Sequence[SuggestedTopic])
         )
         _attach(session, number, topic, source_id)
     session.execute(delete(Topic).where(Topic.id.in_(list(known.values()))))
+    ids.save()
 
 
 def _row(number: int, key: str, topic: SuggestedTopic, source_id: int) -> dict[str, object]:
@@ -95,13 +97,13 @@ def _attach(session: Session, number: int, topic: SuggestedTopic, source_id: int
         session.execute(insert(WorkTopic), rows)
 
 
-def _source(session: Session) -> int:
+def _source(session: Session, ids: Ids) -> int:
     found = session.scalar(
         select(Source.id).where(Source.importer == "site", Source.location == LOCATION)
     )
     if found is not None:
         return found
-    number = _reserve(session, "source", 1)
+    number = ids.take("source")
     session.execute(
         insert(Source).values(
             id=number,
@@ -114,17 +116,3 @@ def _source(session: Session) -> int:
         )
     )
     return number
-
-
-def _reserve(session: Session, name: str, count: int) -> int:
-    """The first of ``count`` new ids of a counter; the row is locked by its update until commit."""
-    changed = session.execute(
-        update(Counter).where(Counter.name == name).values(value=Counter.value + count)
-    )
-    if changed.rowcount == 0:  # type: ignore[attr-defined]
-        session.execute(insert(Counter).values(name=name, value=count))
-    return (
-        int(session.scalar(select(func.max(Counter.value)).where(Counter.name == name)) or 0)
-        - count
-        + 1
-    )

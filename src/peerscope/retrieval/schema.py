@@ -38,7 +38,7 @@ class Item:
 
 @dataclass(slots=True)
 class User:
-    """Who asks: profile fields and the items met before, newest first (used from issue B on)."""
+    """Who asks: profile fields and the items met before, newest first."""
 
     id: str
     profile: Mapping[str, str] = field(default_factory=dict)
