@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import tracemalloc
+import zlib
 
 import pytest
 import zstandard
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from peerscope.record import files
 from peerscope.record.files import BlockStream, BrokenFileError, blocks, decoded, head, lines
+from peerscope.record.importers import importer_for
 
 CONTENT = b"".join(b"line %d\n" % n for n in range(50_000))
 
@@ -102,3 +104,26 @@ def test_any_bytes_are_decoded(content: bytes) -> None:
     assert isinstance(decoded(content), str)
     if content.isascii():
         assert decoded(content) == content.decode()
+
+
+RECORDS = {
+    "bib": "@article{{k{n}, title={{Work {n}}}, year={{2020}}}}\n\n",
+    "ris": "TY  - JOUR\nID  - k{n}\nTI  - Work {n}\nPY  - 2020\nER  - \n\n",
+    "json": '{{"id": "k{n}", "title": "Work {n}", "type": "article-journal"}}\n',
+}
+
+
+@pytest.mark.parametrize("suffix", RECORDS)
+def test_a_compressed_bibliography_that_breaks_between_records_says_so(tmp_path, suffix) -> None:
+    """Nothing of the text looks cut: only the compressed data knows that more was to come."""
+    parts = [RECORDS[suffix].format(n=n).encode() for n in range(20)]
+    packer = zlib.compressobj(wbits=31)
+    content = packer.compress(b"".join(parts)) + packer.flush(zlib.Z_SYNC_FLUSH)
+    path = tmp_path / f"works.{suffix}.gz"
+    path.write_bytes(content)
+    records = list(importer_for(str(path)).read(str(path)))
+    assert [type(record).__name__ for record in records] == ["Good"] * 20 + ["Quarantined"]
+    assert records[-1].position == 20
+    assert "breaks off" in records[-1].reason
+    path.write_bytes(content + packer.flush())
+    assert len(list(importer_for(str(path)).read(str(path)))) == 20

@@ -29,6 +29,10 @@ GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 
 
+GET_AGAIN = "Get the file again and import it; what came before is in."
+"""The mend of a file that breaks off."""
+
+
 class BrokenFileError(ValueError):
     """A file ends too early, is damaged, or unfolds beyond all proportion; says which."""
 

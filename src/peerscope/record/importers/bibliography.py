@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from peerscope.record.files import BrokenFileError, blocks
+from peerscope.record.files import GET_AGAIN, BrokenFileError, blocks
 from peerscope.record.markup import clean
 from peerscope.record.parsed import Good, ParsedAuthor, ParsedWork, Quarantined, Record
 
@@ -51,13 +51,18 @@ class Located:
     key: str | None = None
 
 
-def numbered(found: Iterable[Located]) -> Iterator[Record]:
+def numbered(found: Iterable[Located], breaks: Sequence[BrokenFileError] = ()) -> Iterator[Record]:
     """Number the records without gaps and refuse every key that was there before.
+
+    Args:
+        found: The records of a file.
+        breaks: What `chunks` met while they were read; said in a last record.
 
     Yields:
         `Good` or `Quarantined` in file order; of two records with one key the first goes in.
     """
     seen: dict[str, tuple[int, int]] = {}
+    position = -1
     for position, record in enumerate(found):
         outcome, key = record.outcome, record.key
         if isinstance(outcome, ParsedWork):
@@ -81,6 +86,8 @@ def numbered(found: Iterable[Located]) -> Iterator[Record]:
             key=clean(key)[:200] if key else None,
             excerpt=clean(record.source[:2000])[:500],
         )
+    for place, error in enumerate(breaks, position + 1):
+        yield Quarantined(place, "end of the readable part", str(error), GET_AGAIN)
 
 
 def require_title(title: str) -> None:
@@ -196,10 +203,10 @@ def split_topics(printed: str) -> list[str]:
     return [*parts, part]
 
 
-def chunks(path: str) -> Iterator[bytes]:
+def chunks(path: str, breaks: list[BrokenFileError] | None = None) -> Iterator[bytes]:
     """The file's unfolded bytes in pieces, as UTF-8 where it starts with a UTF-16 mark.
 
-    A compressed file that breaks off ends there; the entry that it breaks is found incomplete.
+    A compressed file that breaks off ends there, and the error joins ``breaks``.
     """
     decoder: codecs.IncrementalDecoder | None = None
     first = True
@@ -210,5 +217,6 @@ def chunks(path: str) -> Iterator[bytes]:
             part = block.removeprefix(b"\xef\xbb\xbf") if first else block
             first = False
             yield decoder.decode(part).encode("utf-8", "replace") if decoder else part
-    except BrokenFileError:
-        return
+    except BrokenFileError as error:
+        if breaks is not None:
+            breaks.append(error)

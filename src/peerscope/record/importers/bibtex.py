@@ -15,6 +15,7 @@ from hashlib import blake2b
 from bibtexparser.model import DuplicateFieldKeyBlock, Entry, String
 from bibtexparser.splitter import Splitter
 
+from peerscope.record.files import BrokenFileError
 from peerscope.record.importers.bibliography import (
     Located,
     Refused,
@@ -75,10 +76,13 @@ class BibtexImporter:
             One record for every entry, broken or not; macros, comments and preambles yield none.
         """
         parents = self._parents(path)
-        yield from numbered(self._entries(path, parents))
+        breaks: list[BrokenFileError] = []
+        yield from numbered(self._entries(path, parents, breaks), breaks)
 
-    def _entries(self, path: str, parents: dict[str, dict[str, str]]) -> Iterator[Located]:
-        for block, fields, key in _read_fields(path):
+    def _entries(
+        self, path: str, parents: dict[str, dict[str, str]], breaks: list[BrokenFileError]
+    ) -> Iterator[Located]:
+        for block, fields, key in _read_fields(path, breaks):
             source = block.text[:2000]
             if isinstance(fields, Refused):
                 yield Located(block.line, source, fields, key)
@@ -104,16 +108,18 @@ class BibtexImporter:
         if not wanted:
             return {}
         parents: dict[str, dict[str, str]] = {}
-        for _, fields, key in _read_fields(path):
+        for _, fields, key in _read_fields(path, []):
             if key and key.lower() in wanted and not isinstance(fields, Refused):
                 parents.setdefault(key.lower(), {k: v[:20_000] for k, v in fields.items()})
         return parents
 
 
-def _read_fields(path: str) -> Iterator[tuple[Block, dict[str, str] | Refused, str | None]]:
+def _read_fields(
+    path: str, breaks: list[BrokenFileError]
+) -> Iterator[tuple[Block, dict[str, str] | Refused, str | None]]:
     """Every entry's block with its evaluated fields or the reason why it has none, and its key."""
     macros = dict(zip(MONTHS, MONTH_NAMES, strict=True))
-    for block in blocks(chunks(path)):
+    for block in blocks(chunks(path, breaks)):
         if block.type in ("comment", "preamble"):
             continue
         if block.problem:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from peerscope.record.files import decoded
+from peerscope.record.files import BrokenFileError, decoded
 from peerscope.record.importers.bibliography import (
     Located,
     Refused,
@@ -69,11 +69,12 @@ class CslImporter:
         Yields:
             One record for every object, broken or not.
         """
-        return numbered(_located(path))
+        breaks: list[BrokenFileError] = []
+        return numbered(_located(path, breaks), breaks)
 
 
-def _located(path: str) -> Iterator[Located]:
-    for element in elements(chunks(path)):
+def _located(path: str, breaks: list[BrokenFileError]) -> Iterator[Located]:
+    for element in elements(chunks(path, breaks)):
         source = decoded(element.source[:2000])
         try:
             item = _load(element)

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from peerscope.record.files import LONGEST_LINE, BrokenFileError, Line, decoded, lines
+from peerscope.record.files import GET_AGAIN, LONGEST_LINE, BrokenFileError, Line, decoded, lines
 from peerscope.record.importers.bibliography import Refused
 from peerscope.record.markup import clean
 from peerscope.record.parsed import Good, ParsedWork, Quarantined, Record
@@ -35,7 +35,7 @@ def read_json_lines(
         except BrokenFileError as error:
             yield Quarantined(
                 position, "end of the readable part", str(error),
-                "Get the file again and import it; what came before is in.",
+                GET_AGAIN,
             )  # fmt: skip
             return
         if line is None:

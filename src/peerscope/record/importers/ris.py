@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from hashlib import blake2b
 
-from peerscope.record.files import decoded
+from peerscope.record.files import BrokenFileError, decoded
 from peerscope.record.importers.bibliography import (
     MAX_RECORD,
     Located,
@@ -70,11 +70,12 @@ class RisImporter:
         Yields:
             One record for every ``TY`` line; text outside records that holds tags is quarantined.
         """
-        return numbered(_located(path))
+        breaks: list[BrokenFileError] = []
+        return numbered(_located(path, breaks), breaks)
 
 
-def _located(path: str) -> Iterator[Located]:
-    for line, source, ended in _records(path):
+def _located(path: str, breaks: list[BrokenFileError]) -> Iterator[Located]:
+    for line, source, ended in _records(path, breaks):
         too_large = len(source) > MAX_RECORD
         text = decoded(source[:2000] if too_large else source)
         tags = _tags(text)
@@ -98,12 +99,12 @@ def _located(path: str) -> Iterator[Located]:
             yield Located(line, text[:2000], refusal, key)
 
 
-def _records(path: str) -> Iterator[tuple[int, bytes, bool]]:
+def _records(path: str, breaks: list[BrokenFileError]) -> Iterator[tuple[int, bytes, bool]]:
     """Start line, source and whether it ends properly, of every record; memory stays bounded."""
     held: list[bytes] = []
     size = start = 0
     tagged = False
-    for number, line in _lines(path):
+    for number, line in _lines(path, breaks):
         if line.startswith(b"TY  -"):
             if tagged:
                 yield start, b"\n".join(held), True
@@ -122,12 +123,12 @@ def _records(path: str) -> Iterator[tuple[int, bytes, bool]]:
         yield start, b"\n".join(held), False
 
 
-def _lines(path: str) -> Iterator[tuple[int, bytes]]:
+def _lines(path: str, breaks: list[BrokenFileError]) -> Iterator[tuple[int, bytes]]:
     """Numbered lines; one that grows beyond `MAX_RECORD` comes in pieces of about that size."""
     number = 1
     rest: list[bytes] = []
     size = 0
-    for chunk in chunks(path):
+    for chunk in chunks(path, breaks):
         # A carriage return at the end may be half of a line end; it waits for the next piece.
         if rest and rest[-1].endswith(b"\r"):
             chunk = b"\r" + chunk
