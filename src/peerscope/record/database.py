@@ -138,6 +138,8 @@ class Database:
         if self.path is not None:
             with _file_lock(self.path.with_name(self.path.name + ".writer"), purpose):
                 yield
+            # Idle connections would keep the pages that they cached, up to 64 MB each.
+            self.engine.dispose()
         elif self.is_sqlite:
             yield
         else:
