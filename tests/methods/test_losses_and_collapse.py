@@ -9,7 +9,11 @@ from peerscope.methods.collapse import CollapseMeter, effective_rank
 
 torch = pytest.importorskip("torch", reason="the extra `learn` is not installed")
 
-from peerscope.methods.contrastive import sampled_softmax  # noqa: E402
+from peerscope.methods.contrastive import (  # noqa: E402
+    dual_temperature,
+    hinge_attention,
+    sampled_softmax,
+)
 
 
 def by_hand(scores, positives, temperature, log_expected=None, excluded=None) -> float:
@@ -138,3 +142,73 @@ def test_streaming_changes_nothing_and_unknown_rows_do_not_count() -> None:
 
 def test_too_few_vectors_are_not_judged() -> None:
     assert not metered(np.eye(4)[:1]).collapsed
+
+
+def scored(seed: int = 0, rows: int = 4, columns: int = 7):
+    generator = np.random.default_rng(seed)
+    scores = generator.uniform(-1, 1, size=(rows, columns))
+    excluded = generator.random((rows, columns)) < 0.25
+    positives = generator.integers(0, columns, size=rows)
+    return scores, positives, excluded
+
+
+def test_the_hinge_is_equation_2() -> None:
+    scores, positives, excluded = scored()
+    total = 0.0
+    for row, positive in enumerate(positives):
+        for column in range(scores.shape[1]):
+            if column != positive and not excluded[row, column]:
+                total += max(0.0, 0.1 - scores[row, positive] + scores[row, column])
+    found = hinge_attention(
+        torch.tensor(scores), torch.tensor(positives), 0.1, excluded=torch.tensor(excluded)
+    )
+    assert float(found) == pytest.approx(total / len(positives))
+    with pytest.raises(ValueError, match="0 or more"):
+        hinge_attention(torch.zeros(1, 1), torch.tensor([0]), -0.1)
+
+
+def gradient(loss, scores: np.ndarray) -> np.ndarray:
+    given = torch.tensor(scores, requires_grad=True)
+    loss(given).backward()
+    assert given.grad is not None
+    return given.grad.numpy()
+
+
+@pytest.mark.parametrize(("inner", "outer"), [(0.1, 1.0), (0.2, 0.5), (0.07, 10.0)])
+def test_dual_temperature_has_the_gradient_of_the_quotient_form(inner, outer) -> None:
+    """The authors' form: cross-entropy at the inner temperature times sg[W(outer) / W(inner)]."""
+    scores, positives, _ = scored(3)
+    chosen = torch.tensor(positives)
+
+    def quotient(given):
+        shares = [
+            1 - (given.detach() / t).softmax(dim=1).gather(1, chosen[:, None])[:, 0]
+            for t in (outer, inner)
+        ]
+        each = torch.nn.functional.cross_entropy(given / inner, chosen, reduction="none")
+        return (shares[0] / shares[1] * each).mean()
+
+    own = gradient(lambda given: dual_temperature(given, chosen, inner, outer), scores)
+    assert own == pytest.approx(gradient(quotient, scores), rel=1e-9, abs=1e-14)
+
+
+def test_dual_temperature_with_equal_temperatures_has_the_gradient_of_the_softmax() -> None:
+    scores, positives, excluded = scored(4)
+    chosen, out = torch.tensor(positives), torch.tensor(excluded)
+    expected = torch.tensor(np.log(np.random.default_rng(0).uniform(0.1, 3, size=7)))
+    own = gradient(
+        lambda s: dual_temperature(s, chosen, 0.3, 0.3, log_expected=expected, excluded=out), scores
+    )
+    softmax = gradient(
+        lambda s: sampled_softmax(s, chosen, 0.3, log_expected=expected, excluded=out), scores
+    )
+    assert own == pytest.approx(softmax, rel=1e-9, abs=1e-14)
+
+
+def test_dual_temperature_stays_finite_where_the_quotient_underflows() -> None:
+    scores = torch.tensor([[1.0, -1.0]], dtype=torch.float32, requires_grad=True)
+    dual_temperature(scores, torch.tensor([0]), 0.1, 1.0).backward()
+    assert torch.isfinite(scores.grad).all()
+    assert scores.grad[0, 1] > 0
+    with pytest.raises(ValueError, match="above 0"):
+        dual_temperature(torch.zeros(1, 2), torch.tensor([0]), 0.1, 0.0)
