@@ -99,9 +99,13 @@ def test_readers_never_meet_a_half_made_change(items, tokenizer, unit) -> None:
 
     class Same:
         dim = 4
+        personal = False
 
-        def embed_queries(self, texts):
-            return DIRECTIONS[:1].repeat(len(texts), axis=0)
+        def embed_queries(self, texts, users=None):
+            return DIRECTIONS[:1].repeat(len(texts), axis=0)[:, None]
+
+        def score(self, heads, items):
+            return (items @ heads.T)[:, 0]
 
         def embed_items(self, given):
             return DIRECTIONS[:1].repeat(len(given), axis=0)

@@ -6,9 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from peerscope.retrieval import Filter, Item, SearchEngine
+from peerscope.retrieval import Filter, Interaction, Item, SearchEngine, User, train
 from peerscope.retrieval.fusion import Fusion
 from peerscope.retrieval.index import ExactIndex
+from peerscope.retrieval.learn.config import TrainConfig
 from peerscope.retrieval.overlay import bm25, inverse_frequencies
 from peerscope.retrieval.spelling import Spelling
 
@@ -19,6 +20,7 @@ class SubjectTowers:
     """Towers that know three subjects by one word each: a checkable stand-in for trained ones."""
 
     dim = 3
+    personal = False
     words = ({"images", "pixels"}, {"grammar", "parsing", "syntax"}, {"audio", "speech", "voice"})
 
     def _vector(self, text: str) -> np.ndarray:
@@ -26,15 +28,18 @@ class SubjectTowers:
         row = np.asarray([len(present & own) for own in self.words], np.float32)
         return row / max(float(np.linalg.norm(row)), 1e-9)
 
-    def embed_queries(self, texts):
-        return np.stack([self._vector(text) for text in texts])
+    def embed_queries(self, texts, users=None):
+        return np.stack([self._vector(text) for text in texts])[:, None]
+
+    def score(self, heads, items):
+        return (items @ heads.T).max(axis=1)
 
     def embed_items(self, items):
         return np.stack([self._vector(f"{item.title} {item.text}") for item in items])
 
 
 class BrokenTowers(SubjectTowers):
-    def embed_queries(self, texts):
+    def embed_queries(self, texts, users=None):
         raise RuntimeError("no")
 
 
@@ -183,3 +188,33 @@ def test_serving_never_imports_torch(tmp_path, items, tokenizer) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_who_asks_moves_the_order_and_the_page_says_why(items, tokenizer) -> None:
+    clicks = [
+        Interaction(items[n].title, items[(n * 3) % 240].id, f"u{n % 9}", time=float(n))
+        for n in range(240)
+    ]
+    towers = train(items, clicks, TrainConfig(epochs=1, hidden=(16,), batch=64, threads=1)).towers
+    index = ExactIndex(towers.dim, tokenizer)
+    index.upsert(items, towers.embed_items(items))
+    engine = SearchEngine(index, towers, Fusion(), tokenizer)
+    plain = engine.search("scene words voice", 240)
+    assert not plain.personal
+    assert all(hit.because is None for hit in plain.hits)
+    met = tuple(item.id for item in items if item.fields["kind"] == ("sound",))[:5]
+    own = engine.search("scene words voice", 240, user=User("u", history=(*met, 99_999)))
+    assert own.personal
+
+    def mean_place(results) -> float:
+        kinds = {item.id: item.fields["kind"][0] for item in items}
+        places = [n for n, hit in enumerate(results.hits) if kinds[hit.id] == "sound"]
+        return float(np.mean(places))
+
+    assert mean_place(own) < mean_place(plain)
+    reasons = {hit.id: hit.because for hit in own.hits if hit.because is not None}
+    assert reasons
+    assert set(reasons.values()) <= set(met)
+    assert all(number != because for number, because in reasons.items())
+    nobody = engine.search("scene words voice", 240, user=User("new"))
+    assert [hit.id for hit in nobody.hits] == [hit.id for hit in plain.hits]

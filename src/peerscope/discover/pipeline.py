@@ -28,6 +28,8 @@ from peerscope.retrieval import (
     TwoTowers,
     build,
     item_vectors,
+    load_towers,
+    save_towers,
     train,
 )
 from peerscope.settings import Settings
@@ -122,7 +124,7 @@ def _replace(folder: Path, towers: TwoTowers, figures: dict[str, Any]) -> None:
     fresh, old = folder.with_name("towers.new"), folder.with_name("towers.old")
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)
-    towers.save(fresh)
+    save_towers(towers, fresh)
     (fresh / "training.json").write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
     if folder.exists():
         folder.rename(old)
@@ -135,12 +137,12 @@ def _replace(folder: Path, towers: TwoTowers, figures: dict[str, Any]) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load_towers(settings: Settings) -> TwoTowers | None:
+def trained_towers(settings: Settings) -> TwoTowers | None:
     """The last trained towers, or ``None``; the swap's leftovers count as what they are."""
     folder = towers_folder(settings)
     for place in (folder, folder.with_name("towers.old")):
         if (place / "towers.json").exists():
-            return TwoTowers.load(place)
+            return load_towers(place)
     return None
 
 
@@ -150,7 +152,7 @@ def publish_site(settings: Settings, database: Database, progress: Progress) -> 
     Works without a topic from any source first get the topics that their vectors suggest.
     """
     began = time.perf_counter()
-    towers = load_towers(settings)
+    towers = trained_towers(settings)
     with database.session() as session:
         seen = change_seq(session)
     items, pairs = _catalogue(database, progress)

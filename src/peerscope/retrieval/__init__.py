@@ -7,10 +7,11 @@ SciPy and SQLite. Works, people and pages live elsewhere.
 
 from peerscope.retrieval.build import BuildReport, build, item_vectors
 from peerscope.retrieval.bundle import BundleError, BundleStore, Manifest, open_bundle
-from peerscope.retrieval.embed import TwoTowers
+from peerscope.retrieval.keeping import load_towers, save_towers
 from peerscope.retrieval.query import ResultHit, Results, SearchEngine
 from peerscope.retrieval.schema import Filter, Interaction, Item, User
 from peerscope.retrieval.text import Tokenizer
+from peerscope.retrieval.towers import TwoTowers
 from peerscope.retrieval.training import Trained, train
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "User",
     "build",
     "item_vectors",
+    "load_towers",
     "open_bundle",
+    "save_towers",
     "train",
 ]

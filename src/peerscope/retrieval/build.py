@@ -12,14 +12,16 @@ import numpy as np
 
 from peerscope.retrieval import gates
 from peerscope.retrieval.bundle import BundleError, BundleStore, Manifest, new_name, open_bundle
-from peerscope.retrieval.embed import TwoTowers
 from peerscope.retrieval.examples import Judged, judged_queries
 from peerscope.retrieval.fusion import Fusion, HeldOut, fit
+from peerscope.retrieval.histories import Histories
 from peerscope.retrieval.index.exact import ExactIndex
+from peerscope.retrieval.keeping import save_towers
 from peerscope.retrieval.query import SearchEngine
-from peerscope.retrieval.schema import FloatArray, Interaction, Item
+from peerscope.retrieval.schema import FloatArray, Interaction, Item, User
 from peerscope.retrieval.spelling import Spelling
 from peerscope.retrieval.text import Tokenizer
+from peerscope.retrieval.towers import TwoTowers
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -63,6 +65,7 @@ def build(
     interactions: Sequence[Interaction],
     store: BundleStore,
     *,
+    users: Sequence[User] = (),
     towers: TwoTowers | None,
     vectors: FloatArray | None = None,
     tokenizer: Tokenizer | None = None,
@@ -76,6 +79,7 @@ def build(
         items: The catalogue.
         interactions: Pairs; those kept aside from training fit the fusion and judge the bundle.
         store: Where the bundles lie.
+        users: Those with a profile or an earlier history.
         towers: The towers; ``None`` makes a bundle that searches by words only.
         vectors: Item vectors where they are known already, shape ``[len(items), towers.dim]``.
         tokenizer: The site's tokenizer (the towers' own where there are towers).
@@ -101,11 +105,12 @@ def build(
         spelling = Spelling.of(items, tokenizer)
         spelling.save(staged / "spelling.json")
         if towers is not None:
-            towers.save(staged / "towers")
+            save_towers(towers, staged / "towers")
         opened = ExactIndex.open(str(staged / "index"), tokenizer)
         engine = SearchEngine(opened, towers, Fusion(), tokenizer, spelling)
         report("fitting the order", 0, None)
-        judged = judged_queries(items, interactions, HELD_OUT)
+        histories = Histories(users, interactions, (item.id for item in items))
+        judged = judged_queries(items, interactions, HELD_OUT, histories)
         fitting, judging = judged[::2], judged[1::2]
         engine.fusion = _fitted(engine, items, fitting)
         report("passing the gates", 0, None)
@@ -147,7 +152,9 @@ def held_out_rows(
     )
     untitled.upsert(bare)
     return [
-        (untitled if one.untitled else engine).held_out(one.query, one.grades, one.asker)
+        (untitled if one.untitled else engine).held_out(
+            one.query, one.grades, one.asker, user=one.user
+        )
         for one in judged
     ]
 

@@ -21,14 +21,14 @@ from typing import Any
 import orjson
 
 from peerscope import __version__
-from peerscope.retrieval.embed import TwoTowers
 from peerscope.retrieval.fusion import Fusion
 from peerscope.retrieval.index.opening import open_index
+from peerscope.retrieval.keeping import load_towers
 from peerscope.retrieval.query import SearchEngine
 from peerscope.retrieval.spelling import Spelling
 from peerscope.retrieval.text import Tokenizer
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 CURRENT = "current"
 REJECTED = "rejected"
@@ -279,7 +279,7 @@ def open_bundle(folder: Path, *, engine: str = "exact", verify: bool = True) -> 
     tokenizer = Tokenizer.from_dict(manifest.tokenizer)
     return SearchEngine(
         open_index(engine, str(folder / "index"), tokenizer),
-        TwoTowers.load(folder / "towers") if manifest.towers else None,
+        load_towers(folder / "towers") if manifest.towers else None,
         Fusion.from_dict(manifest.fusion),
         tokenizer,
         Spelling.load(folder / "spelling.json"),

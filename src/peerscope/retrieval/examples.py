@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from peerscope.retrieval.schema import Interaction, Item
+from peerscope.retrieval.histories import Histories
+from peerscope.retrieval.schema import Interaction, Item, User
 
 ASIDE = 10
 """One query in so many is kept aside."""
@@ -22,6 +23,9 @@ SHORTEST_TEXT = 120
 """Characters a text needs so that a span taken out of it leaves something to find."""
 
 SPAN_WORDS = (6, 14)
+MOST_HISTORY = 100
+"""Items of a history that judging hands on; a tower may look at fewer."""
+
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -37,20 +41,24 @@ class Pairs:
     """Training pairs: texts of queries, texts of items, and which belong together.
 
     Attributes:
-        queries: Distinct query texts.
+        queries: Texts of the askings: each is a query by one user at one time.
+        histories: What the user had met then, as places in the catalogue, newest first.
+        profiles: The user's profile.
         texts: Distinct item texts; the first ones are the catalogue's, in its order.
-        query: Place of each pair's query.
+        query: Place of each pair's asking.
         text: Place of each pair's text among ``texts``.
         item: Place of each pair's item in the catalogue.
         weight: Relative frequency of sampling.
     """
 
-    queries: list[str]
     texts: list[str]
-    query: list[int]
-    text: list[int]
-    item: list[int]
-    weight: list[float]
+    queries: list[str] = field(default_factory=list)
+    histories: list[tuple[int, ...]] = field(default_factory=list)
+    profiles: list[Mapping[str, str]] = field(default_factory=list)
+    query: list[int] = field(default_factory=list)
+    text: list[int] = field(default_factory=list)
+    item: list[int] = field(default_factory=list)
+    weight: list[float] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.query)
@@ -65,12 +73,14 @@ class Judged:
         grades: Grade of each relevant item by id.
         untitled: Whether its item is to be found without its title (the query is the title).
         asker: The item whose title the query is, where it asks for others; it is no answer.
+        user: Who asks, with the history of that time.
     """
 
     query: str
     grades: dict[int, float]
     untitled: bool = False
     asker: int | None = None
+    user: User | None = None
 
 
 def training_pairs(
@@ -78,43 +88,57 @@ def training_pairs(
     item_texts: Sequence[str],
     interactions: Iterable[Interaction],
     seed: int = 0,
+    *,
+    histories: Histories | None = None,
+    most_history: int = 0,
+    most_own: int | None = None,
 ) -> Pairs:
     """All pairs that are not kept aside.
 
     Args:
         items: The catalogue.
         item_texts: What the item tower reads of each.
-        interactions: Given pairs; those that point to no item are passed over.
+        interactions: Given pairs; those that point to no item, or have no query, are passed over.
         seed: Seed of the spans.
+        histories: What users had met; without them nobody has a history.
+        most_history: Items of a history, at most.
+        most_own: Items that give pairs of their own text, at most (evenly spaced); ``None`` for all.
     """
     generator = random.Random(seed)  # noqa: S311 - a sample for training, not a secret
     place = {item.id: number for number, item in enumerate(items)}
-    pairs = Pairs([], list(item_texts), [], [], [], [])
-    known: dict[str, int] = {}
+    pairs = Pairs(list(item_texts))
+    known: dict[tuple[str, str | None, float | None], int] = {}
 
-    def add(query: str, text: int, item: int, weight: float) -> None:
-        number = known.setdefault(query, len(pairs.queries))
+    def add(given: Interaction, text: int, item: int, weight: float) -> None:
+        key = (given.query, given.user_id, given.time)
+        number = known.setdefault(key, len(pairs.queries))
         if number == len(pairs.queries):
-            pairs.queries.append(query)
+            pairs.queries.append(given.query)
+            met: tuple[int, ...] = ()
+            if histories is not None:
+                met = histories.of(given.user_id, given.time, most_history)
+            pairs.histories.append(tuple(place[other] for other in met))
+            pairs.profiles.append(histories.profile(given.user_id) if histories else {})
         pairs.query.append(number)
         pairs.text.append(text)
         pairs.item.append(item)
         pairs.weight.append(weight)
 
+    step = 1 if not most_own else max(1, -(-len(items) // most_own))
     for number, item in enumerate(items):
-        if len(item.text) < SHORTEST_TEXT or kept_aside(f"item:{item.id}"):
+        if number % step or len(item.text) < SHORTEST_TEXT or kept_aside(f"item:{item.id}"):
             continue
         pairs.texts.append(item.text)
-        add(item.title, len(pairs.texts) - 1, number, 0.5)
+        add(Interaction(item.title, item.id), len(pairs.texts) - 1, number, 0.5)
         cut = _cut(item.text, generator)
         if cut is not None:
             span, rest = cut
             pairs.texts.append(f"{item.title}\n{rest}")
-            add(span, len(pairs.texts) - 1, number, 0.5)
+            add(Interaction(span, item.id), len(pairs.texts) - 1, number, 0.5)
     for given in interactions:
         number = place.get(given.item_id, -1)
-        if number >= 0 and not kept_aside(given.query):
-            add(given.query, number, number, given.weight)
+        if number >= 0 and given.query and not kept_aside(given.query):
+            add(given, number, number, given.weight)
     return pairs
 
 
@@ -134,22 +158,29 @@ def _cut(text: str, generator: random.Random) -> tuple[str, str] | None:
 
 
 def judged_queries(
-    items: Sequence[Item], interactions: Iterable[Interaction], most: int
+    items: Sequence[Item],
+    interactions: Iterable[Interaction],
+    most: int,
+    histories: Histories | None = None,
 ) -> list[Judged]:
     """Queries kept aside, at most ``most``, half of each kind where there are both.
 
-    Interactions of one query are judged together (every item that it led to is relevant); weak kinds
+    Interactions of one asking are judged together (every item that it led to is relevant); weak kinds
     (``same_person``, ``same_venue``) do not judge. A title judges only against its item without title.
     """
-    led: dict[str, dict[int, float]] = {}
-    present = {item.id for item in items}
-    askers = {item.title: item.id for item in items}
+    led: dict[tuple[str, str | None, float | None], dict[int, float]] = {}
+    present = {item.id: item.title for item in items}
+    askers = {title: number for number, title in present.items()}
     for given in interactions:
         weak = given.kind in ("same_person", "same_venue")
-        if not weak and given.item_id in present and kept_aside(given.query):
-            led.setdefault(given.query, {})[given.item_id] = 1.0
+        if weak or not given.query or given.item_id not in present:
+            continue
+        if kept_aside(given.query):
+            led.setdefault((given.query, given.user_id, given.time), {})[given.item_id] = 1.0
+    ordered = sorted(led.items(), key=lambda one: (one[0][0], one[0][1] or "", one[0][2] or 0.0))
     links = [
-        Judged(query, grades, asker=askers.get(query)) for query, grades in sorted(led.items())
+        Judged(query, grades, asker=askers.get(query), user=_user(histories, user_id, time))
+        for (query, user_id, time), grades in ordered
     ]
     titles = [
         Judged(item.title, {item.id: 1.0}, untitled=True)
@@ -159,6 +190,12 @@ def judged_queries(
     half = most // 2
     links = _spread(links, max(half, most - len(titles)))
     return links + _spread(titles, most - len(links))
+
+
+def _user(histories: Histories | None, user_id: str | None, time: float | None) -> User | None:
+    if histories is None or user_id is None:
+        return None
+    return User(user_id, histories.profile(user_id), histories.of(user_id, time, MOST_HISTORY))
 
 
 def _spread(found: list[Judged], most: int) -> list[Judged]:

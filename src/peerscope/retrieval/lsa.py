@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from peerscope.retrieval.embed import Bag, counted, weighted
@@ -53,8 +54,50 @@ def fit_bag(
         progress: Told of the stage.
 
     Returns:
-        A bag whose vocabulary holds the features of at least two items (three from 20,000 items on), at
-        most `MOST_FEATURES` of them, the most widespread first; an empty one where nothing repeats.
+        A bag with the vocabulary of `frequent_features`; an empty one where nothing repeats.
+    """
+    counts, features, idf = frequent_features(texts, tokenizer, progress)
+    target = width if width is not None else width_for(len(texts))
+    target = min(target, max(len(features), 1), max(len(texts), 1))
+    if not len(features):
+        return Bag(features, idf, np.zeros((0, target), np.float32))
+    if progress is not None:
+        progress("latent semantic analysis", 0, None)
+    return Bag(features, idf, right_basis(weighted(counts, idf), target, seed))
+
+
+def random_bag(
+    texts: Sequence[str],
+    tokenizer: Tokenizer,
+    *,
+    width: int,
+    buckets: int = 0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Bag:
+    """The start of a table that is learned: random vectors, a text their plain mean (DPSR section 4.1).
+
+    Args:
+        texts: One text an item.
+        tokenizer: The site's tokenizer.
+        width: Length of the vectors.
+        buckets: Rows that features outside the vocabulary share by their hash.
+        seed: Seed of the vectors; their entries have variance 1 / width.
+        progress: Told of the stage.
+    """
+    _, features, idf = frequent_features(texts, tokenizer, progress)
+    generator = np.random.default_rng(seed)
+    table = generator.standard_normal((len(features) + buckets, width)) / math.sqrt(width)
+    return Bag(features, idf, table.astype(np.float32), plain=True)
+
+
+def frequent_features(
+    texts: Sequence[str], tokenizer: Tokenizer, progress: Progress | None = None
+) -> tuple[sparse.csr_array, NDArray[np.int64], FloatArray]:
+    """Features that repeat: their counts in each text, their ids (ascending), their idf (above 0).
+
+    They are the features of at least two items (three from 20,000 items on), at most `MOST_FEATURES` of
+    them, the most widespread first. Shapes ``[texts, v]``, ``[v]``, ``[v]``.
     """
     report = progress or (lambda stage, done, total: None)
     report("reading texts", 0, len(texts))
@@ -70,15 +113,7 @@ def fit_bag(
     if len(kept) > MOST_FEATURES:
         kept = np.sort(kept[np.argsort(-spread[kept], kind="stable")[:MOST_FEATURES]])
     idf = np.log((len(texts) + 1) / (spread[kept] + 0.5)).astype(np.float32)
-    idf = np.maximum(idf, 1e-3)
-    target = width if width is not None else width_for(len(texts))
-    target = min(target, max(len(kept), 1), max(len(texts), 1))
-    if not len(kept):
-        return Bag(distinct[kept], idf, np.zeros((0, target), np.float32))
-    report("latent semantic analysis", 0, None)
-    matrix = weighted(sparse.csr_array(counts[:, kept]), idf)
-    del counts
-    return Bag(distinct[kept], idf, right_basis(matrix, target, seed))
+    return sparse.csr_array(counts[:, kept]), distinct[kept], np.maximum(idf, 1e-3)
 
 
 def right_basis(matrix: sparse.csr_array, rank: int, seed: int) -> FloatArray:

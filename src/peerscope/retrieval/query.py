@@ -13,15 +13,30 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from peerscope.retrieval.fusion import Fusion, HeldOut
+from peerscope.retrieval.fusion import Fusion, HeldOut, standardised
 from peerscope.retrieval.index.exact import ExactIndex
 from peerscope.retrieval.index.rows import best
 from peerscope.retrieval.overlay import Overlay
-from peerscope.retrieval.schema import Filter, FloatArray, Hits, IntArray, Item, Towers
+from peerscope.retrieval.schema import (
+    Filter,
+    FloatArray,
+    Hits,
+    IntArray,
+    Item,
+    Towers,
+    User,
+    UserInput,
+)
 from peerscope.retrieval.spelling import Spelling
 from peerscope.retrieval.text import Tokenizer
 
 log = logging.getLogger(__name__)
+
+MOST_HISTORY = 100
+"""Items met before that are looked up for a query; a tower may look at fewer."""
+
+LIFTED = 0.1
+"""How much higher, in deviations among the candidates, an item must stand by reason of the history."""
 
 LONGEST_QUERY = 2000
 """Characters of a query that are read; the rest of a pasted text changes little."""
@@ -36,6 +51,8 @@ class ResultHit:
         score: Fused score, comparable within one query only.
         lexical: BM25 score, 0 where no word matches.
         dense: Cosine of query and item vectors, ``None`` without a dense part.
+        head: The head of the query tower that the item is nearest to.
+        because: The item of the reader's history that moved this one up, if one did.
         matched_words: Words of the query, as typed (normalised), that occur in the item.
         title_match: Whether the whole query stands in the title, in order.
     """
@@ -44,6 +61,8 @@ class ResultHit:
     score: float
     lexical: float
     dense: float | None
+    head: int = 0
+    because: int | None = None
     matched_words: tuple[str, ...] = ()
     title_match: bool = False
 
@@ -59,6 +78,7 @@ class Results:
         facets: Field to value to count, over all candidates.
         corrected: The query as understood where spelling was mended, else ``None``.
         mode: ``hybrid`` or ``lexical``.
+        personal: Whether the order depends on who asks.
         note: A sentence for the reader, or ``None``.
     """
 
@@ -68,7 +88,18 @@ class Results:
     facets: dict[str, dict[str, int]] = field(default_factory=dict)
     corrected: str | None = None
     mode: str = "hybrid"
+    personal: bool = False
     note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A query's vectors, one a head: as this reader asks it and as anybody would."""
+
+    own: FloatArray
+    plain: FloatArray | None = None
+    history: IntArray | None = None
+    """Ids of the items met before that the query tower saw; set together with ``plain``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +112,9 @@ class _Pool:
     title: FloatArray
     stored: dict[int, tuple[str, str, str]]
     capped: bool
+    heads: IntArray | None = None
+    personal: bool = False
+    because: dict[int, int] = field(default_factory=dict)
 
 
 class SearchEngine:
@@ -129,16 +163,21 @@ class SearchEngine:
             log.exception("The item tower failed; the new items are searchable by words only.")
             return np.zeros((len(items), self.index.dim), np.float32)
 
-    def _embed_query(self, query: str) -> FloatArray | None:
-        """The query's vector; ``None`` where there are no towers, they fail, or know nothing of it."""
+    def _embed_query(self, query: str, user: User | None, overlay: Overlay) -> _Asked | None:
+        """The query's vectors; ``None`` where there are no towers, they fail, or know nothing of it."""
         if self.towers is None:
             return None
         try:
-            vector = self.towers.embed_queries([query])[0]
+            if user is None or not self.towers.personal:
+                own = self.towers.embed_queries([query])[0]
+                return _Asked(own) if np.any(own) else None
+            met = np.asarray(overlay.known(user.history[:MOST_HISTORY]), dtype=np.int64)
+            who = UserInput(overlay.vectors(met), user.profile)
+            own, plain = self.towers.embed_queries([query, query], [who, None])
         except Exception:
             log.exception("The query tower failed; answering by words only.")
             return None
-        return vector if np.any(vector) else None
+        return _Asked(own, plain, met) if np.any(own) else None
 
     def search(
         self,
@@ -149,6 +188,7 @@ class SearchEngine:
         offset: int = 0,
         facets: Sequence[str] = (),
         candidates: int = 400,
+        user: User | None = None,
     ) -> Results:
         """Rank the items for a query.
 
@@ -159,6 +199,7 @@ class SearchEngine:
             offset: How many ranked items to pass over.
             facets: Fields to count over all candidates.
             candidates: How many items each of words and meaning may bring in.
+            user: Who asks; ``None`` asks as anybody would.
         """
         query = query[:LONGEST_QUERY]
         corrected = self._mended(query)
@@ -166,7 +207,7 @@ class SearchEngine:
         terms = self.tokenizer.query_terms(understood)
         if not terms:
             return Results((), mode="lexical", note="The query has no word to look for.")
-        pool = self._candidates(understood, terms, where, candidates)
+        pool = self._candidates(understood, terms, where, candidates, user)
         fused = self.fusion.combine(pool.lexical, pool.dense, pool.title)
         order = np.lexsort((pool.ids, -fused))
         page = order[offset : offset + k]
@@ -178,6 +219,7 @@ class SearchEngine:
             facets=self._overlay.facets(pool.ids, facets) if facets else {},
             corrected=corrected,
             mode="lexical" if pool.dense is None else "hybrid",
+            personal=pool.personal,
             note=self._note(understood, pool),
         )
 
@@ -189,37 +231,90 @@ class SearchEngine:
         return None
 
     def held_out(
-        self, query: str, grades: dict[int, float], asker: int | None = None, candidates: int = 200
+        self,
+        query: str,
+        grades: dict[int, float],
+        asker: int | None = None,
+        candidates: int = 200,
+        user: User | None = None,
     ) -> HeldOut:
         """The candidates and features of a query whose answers are known, for fitting and gates.
 
         ``asker`` is left out of the candidates: the item whose title the query is.
         """
         terms = self.tokenizer.query_terms(query)
-        pool = self._candidates(query, terms, None, candidates)
+        pool = self._candidates(query, terms, None, candidates, user)
         kept = pool.ids != (-1 if asker is None else asker)
         dense = None if pool.dense is None else pool.dense[kept]
         return HeldOut(pool.ids[kept], pool.lexical[kept], dense, pool.title[kept], grades)
 
     def _candidates(
-        self, query: str, terms: list[str], where: Filter | None, candidates: int
+        self,
+        query: str,
+        terms: list[str],
+        where: Filter | None,
+        candidates: int,
+        user: User | None,
     ) -> _Pool:
         overlay = self._overlay
         matching = overlay.search_lexical(terms, candidates, where)
-        vector = self._embed_query(query)
-        near = overlay.search_dense(vector, candidates, where) if vector is not None else None
-        ids = np.union1d(matching, near.ids) if near is not None else matching
+        asked = self._embed_query(query, user, overlay)
+        near = self._nearest(overlay, asked, candidates, where)
+        ids = np.union1d(matching, np.concatenate([matching, *near]))
         stored = overlay.stored_terms(ids.tolist())
         words = overlay.lexical_scores(terms, stored)
         title = [_share(terms, stored.get(number, ("", "", ""))[0]) for number in ids.tolist()]
+        vectors = None if asked is None else overlay.vectors(ids)
+        dense = heads = None
+        if self.towers is not None and asked is not None and vectors is not None:
+            dense = self.towers.score(asked.own, vectors)
+            heads = np.argmax(vectors @ asked.own.T, axis=1)
         return _Pool(
             ids,
             np.asarray([words.get(number, 0.0) for number in ids.tolist()], np.float32),
-            overlay.vectors(ids) @ vector if vector is not None else None,
+            dense,
             np.asarray(title, np.float32),
             stored,
-            len(matching) >= candidates or (near is not None and len(near) >= candidates),
+            any(len(found) >= candidates for found in (matching, *near)),
+            heads,
+            asked is not None and asked.plain is not None,
+            self._reasons(overlay, asked, ids, vectors, dense),
         )
+
+    def _nearest(
+        self, overlay: Overlay, asked: _Asked | None, candidates: int, where: Filter | None
+    ) -> list[IntArray]:
+        """What each head brings in: the same number each (DPSR section 4.3)."""
+        if asked is None:
+            return []
+        return [
+            overlay.search_dense(head, candidates, where).ids for head in asked.own if np.any(head)
+        ]
+
+    def _reasons(
+        self,
+        overlay: Overlay,
+        asked: _Asked | None,
+        ids: IntArray,
+        vectors: FloatArray | None,
+        dense: FloatArray | None,
+    ) -> dict[int, int]:
+        """For each candidate that the reader's history lifted, the item met before that it is nearest to."""
+        if asked is None or asked.plain is None or asked.history is None or not len(asked.history):
+            return {}
+        if self.towers is None or vectors is None or dense is None:
+            return {}
+        plain = self.towers.score(asked.plain, vectors)
+        lifted = standardised(dense) - standardised(plain) > LIFTED
+        cosines = vectors[lifted] @ overlay.vectors(asked.history).T
+        # An item met before is no reason for itself.
+        cosines[ids[lifted][:, None] == asked.history[None, :]] = -1.0
+        nearest = cosines.argmax(axis=1)
+        close = cosines[np.arange(len(nearest)), nearest] > 0
+        pairs = zip(
+            ids[lifted][close].tolist(), asked.history[nearest[close]].tolist(), strict=True
+        )
+        return dict(pairs)
 
     def _hit(self, pool: _Pool, row: int, score: float, query: str) -> ResultHit:
         number = int(pool.ids[row])
@@ -238,6 +333,8 @@ class SearchEngine:
             score,
             float(pool.lexical[row]),
             None if pool.dense is None else float(pool.dense[row]),
+            0 if pool.heads is None else int(pool.heads[row]),
+            pool.because.get(number),
             matched,
             " " in phrase and f" {phrase} " in f" {title} ",
         )

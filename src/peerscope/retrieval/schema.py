@@ -38,9 +38,16 @@ class Item:
 
 @dataclass(slots=True)
 class User:
-    """Who asks: profile fields and the items met before, newest first."""
+    """Who asks: profile fields and the items met before.
 
-    id: str
+    Attributes:
+        id: Any string.
+        profile: Categorical field to value.
+        history: Ids of items met before, newest first. For training these lie before every interaction of
+            the user; what interactions add to them in time is worked out while they are joined.
+    """
+
+    id: str = ""
     profile: Mapping[str, str] = field(default_factory=dict)
     history: tuple[int, ...] = ()
 
@@ -50,7 +57,16 @@ class Interaction:
     """A query after which an item was chosen; ``kind`` says how it came about.
 
     Self-made pairs (``title``, ``sentence``, ``cites``, ``same_person``, ``same_venue``) stand in for
-    readers' clicks until there are some. ``weight`` is the relative frequency of sampling, above 0.
+    readers' clicks until there are some.
+
+    Attributes:
+        query: What was asked; empty where an item was met without asking, which makes it history only.
+        item_id: The chosen item.
+        user_id: Who asked, or ``None``.
+        kind: How it came about.
+        weight: Relative frequency of sampling, above 0.
+        time: When, in any unit that grows; an interaction becomes history of later ones of its user.
+            Without a time it never does.
     """
 
     query: str
@@ -58,6 +74,7 @@ class Interaction:
     user_id: str | None = None
     kind: str = "click"
     weight: float = 1.0
+    time: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +164,19 @@ class SearchIndex(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class UserInput:
+    """What the query tower sees of a user.
+
+    Attributes:
+        history: Vectors of the items met before, newest first, shape ``[n, dim]``.
+        profile: Categorical field to value.
+    """
+
+    history: FloatArray
+    profile: Mapping[str, str] = field(default_factory=dict)
+
+
 class Towers(Protocol):
     """The two towers, for serving: text in, unit vectors out."""
 
@@ -155,8 +185,19 @@ class Towers(Protocol):
         """Length of the vectors."""
         ...
 
-    def embed_queries(self, texts: Sequence[str]) -> FloatArray:
-        """Query vectors, shape ``[len(texts), dim]``; a row of zeros where nothing is known of a text."""
+    @property
+    def personal(self) -> bool:
+        """Whether it matters who asks."""
+        ...
+
+    def embed_queries(
+        self, texts: Sequence[str], users: Sequence[UserInput | None] | None = None
+    ) -> FloatArray:
+        """Query vectors, one a head, shape ``[len(texts), heads, dim]``; zeros where nothing is known."""
+        ...
+
+    def score(self, heads: FloatArray, items: FloatArray) -> FloatArray:
+        """Relevance of items to one query: vectors ``[heads, dim]`` and ``[n, dim]`` to ``[n]``."""
         ...
 
     def embed_items(self, items: Sequence[Item]) -> FloatArray:

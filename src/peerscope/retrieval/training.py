@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -11,17 +12,25 @@ from typing import Any
 
 import orjson
 
-from peerscope.retrieval.embed import Tower, TwoTowers, item_text
-from peerscope.retrieval.examples import judged_queries, training_pairs
+from peerscope.retrieval.examples import Judged, Pairs, judged_queries, training_pairs
+from peerscope.retrieval.front import Front, SentenceEncoder, leading_directions
+from peerscope.retrieval.histories import Histories, frequent
 from peerscope.retrieval.learn.config import TrainConfig
-from peerscope.retrieval.lsa import fit_bag
-from peerscope.retrieval.schema import Interaction, Item
-from peerscope.retrieval.text import Tokenizer
+from peerscope.retrieval.lsa import fit_bag, random_bag
+from peerscope.retrieval.schema import Interaction, Item, User
+from peerscope.retrieval.text import Tokenizer, TokenizerSettings
+from peerscope.retrieval.towers import History, Tower, TwoTowers, item_text
 
 Progress = Callable[[str, int, int | None], None]
 
 FEWEST_PAIRS = 500
 """Below this many pairs there is nothing to learn that would hold for other queries."""
+
+MOST_ENCODED = 10_000
+"""With a sentence encoder at most so many items give pairs of their own text, which is encoded for them."""
+
+FEWEST_CARRIERS = 2
+"""A category needs so many items (or users) to have an embedding of its own."""
 
 NO_TORCH = (
     "PyTorch is not installed, so the towers stay at their closed-form start. "
@@ -43,48 +52,68 @@ def train(
     interactions: Sequence[Interaction],
     config: TrainConfig | None = None,
     *,
+    users: Sequence[User] = (),
     tokenizer: Tokenizer | None = None,
+    encoder: SentenceEncoder | None = None,
+    warm: TwoTowers | None = None,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
 ) -> Trained | None:
-    """Fit the bag to the catalogue and train both towers on its pairs.
+    """Fit the front to the catalogue and train both towers on its pairs.
 
     Args:
         items: The catalogue.
         interactions: Pairs of a query and the item chosen after it.
         config: Settings.
-        tokenizer: The site's tokenizer.
+        users: Those with a profile or an earlier history.
+        tokenizer: The site's tokenizer; a configuration with letter trigrams makes its own.
+        encoder: A sentence encoder to stand beside the bag.
+        warm: Towers in service: their front is kept and training starts from their weights.
         checkpoints: Folder for the checkpoint; a stopped run of the same data and settings goes on.
         progress: Told of the stage.
 
     Returns:
-        The towers; ``None`` where no word occurs in two items, so that there is nothing to fit.
+        The towers; ``None`` where no word occurs in two items and there is no encoder, so that there is
+        nothing to fit.
     """
     config = config or TrainConfig()
-    tokenizer = tokenizer or Tokenizer()
-    texts = [item_text(item) for item in items]
-    bag = fit_bag(texts, tokenizer, width=config.width, seed=config.seed, progress=progress)
-    if not len(bag.vocabulary):
+    histories = Histories(users, interactions, (item.id for item in items))
+    texts = [item.title if config.titles_only else item_text(item) for item in items]
+    front = _kept_front(warm, encoder, config) or _front(
+        texts, _tokenizer(tokenizer, config), encoder, config, progress
+    )
+    if not len(front.bag.vocabulary) and front.encoder is None:
         return None
-    pairs = training_pairs(items, texts, interactions, config.seed)
-    judged = judged_queries(items, interactions, config.held_out)
-    start = Tower.start(bag.width, config.hidden, config.seed)
+    pairs, judged = _examples(items, texts, interactions, histories, config, encoder)
     figures: dict[str, Any] = {
-        "items": len(items), "pairs": len(pairs), "features": len(bag.vocabulary), "width": bag.width,
-        "held_out": len(judged),
+        "items": len(items), "pairs": len(pairs), "features": len(front.bag.vocabulary),
+        "width": front.width, "held_out": len(judged), "config": config.to_dict(),
+        "encoder": None if front.encoder is None else front.encoder.fingerprint,
     }  # fmt: skip
-    closed_form = TwoTowers(tokenizer, bag, start, start)
-    if len(pairs) < FEWEST_PAIRS:
+    if len(pairs) < FEWEST_PAIRS and config.residual:
         note = f"{len(pairs)} pairs are too few to train on; the towers stay at their closed-form start."
-        return Trained(closed_form, figures, note)
+        return Trained(closed_form(front, config), figures, note)
     if find_spec("torch") is None:
-        return Trained(closed_form, figures, NO_TORCH)
+        return Trained(closed_form(front, config), figures, NO_TORCH)
     from peerscope.retrieval.learn.train import Trainer
 
-    trainer = Trainer(bag, tokenizer, pairs, judged, [item.id for item in items], config, progress)
-    towers = trainer.run(checkpoints, _identity(items, interactions, config, tokenizer))
+    trainer = Trainer(
+        front,
+        pairs,
+        judged,
+        items,
+        config,
+        profile={name: histories.profile_values(name) for name in config.profile},
+        fields={name: _values(items, name) for name in config.fields},
+        warm=warm,
+        progress=progress,
+    )
+    towers = trainer.run(checkpoints, _identity(items, interactions, users, config, front, warm))
     report = trainer.report
-    figures |= {"start": report.start, "passes": report.epochs, "kept_pass": report.best}
+    figures |= {
+        "start": report.start, "passes": report.epochs, "kept_pass": report.best,
+        "warm": trainer.warm,
+    }  # fmt: skip
     reached = max([report.start, *(epoch["ndcg@10"] for epoch in report.epochs)])
     note = (
         f"Trained on {len(pairs):,} pairs; pass {report.best} kept. By meaning alone, nDCG@10 on "
@@ -93,17 +122,106 @@ def train(
     return Trained(towers, figures, note)
 
 
+def closed_form(front: Front, config: TrainConfig) -> TwoTowers:
+    """Towers that leave a front's vectors as they are, and add a reader's history to a query's."""
+    item = Tower.identity(front.width)
+    if config.history == "none":
+        return TwoTowers(front, (item,), item)
+    query = Tower.identity(front.width, history=config.history_start)
+    history = History(config.history, config.most_history, config.history_temperature)
+    return TwoTowers(front, (query,), item, history)
+
+
+def _tokenizer(given: Tokenizer | None, config: TrainConfig) -> Tokenizer:
+    if given is not None:
+        return given
+    return Tokenizer(TokenizerSettings(trigrams=config.trigrams))
+
+
+def _kept_front(
+    warm: TwoTowers | None, encoder: SentenceEncoder | None, config: TrainConfig
+) -> Front | None:
+    """The front of the towers in service, if it is of the wanted make."""
+    if warm is None or config.text == "learned":
+        return None
+    before, now = (
+        None if one is None else one.fingerprint for one in (warm.front.encoder, encoder)
+    )
+    return warm.front if before == now else None
+
+
+def _front(
+    texts: Sequence[str],
+    tokenizer: Tokenizer,
+    encoder: SentenceEncoder | None,
+    config: TrainConfig,
+    progress: Progress | None,
+) -> Front:
+    if config.text == "learned":
+        width = config.width or config.dim or 64
+        bag = random_bag(
+            texts,
+            tokenizer,
+            width=width,
+            buckets=config.buckets,
+            seed=config.seed,
+            progress=progress,
+        )
+        return Front(tokenizer, bag)
+    bag = fit_bag(texts, tokenizer, width=config.width, seed=config.seed, progress=progress)
+    if encoder is None:
+        return Front(tokenizer, bag)
+    basis = leading_directions(encoder.encode(texts, progress), config.encoder_width)
+    return Front(tokenizer, bag, encoder, config.share, basis)
+
+
+def _examples(
+    items: Sequence[Item],
+    texts: Sequence[str],
+    interactions: Sequence[Interaction],
+    histories: Histories,
+    config: TrainConfig,
+    encoder: SentenceEncoder | None,
+) -> tuple[Pairs, list[Judged]]:
+    pairs = training_pairs(
+        items,
+        texts,
+        interactions,
+        config.seed,
+        histories=histories,
+        most_history=config.most_history if config.history != "none" else 0,
+        most_own=None if encoder is None else MOST_ENCODED,
+    )
+    return pairs, judged_queries(items, interactions, config.held_out, histories)
+
+
+def _values(items: Iterable[Item], name: str) -> list[str]:
+    counts = Counter(value for item in items for value in item.fields.get(name, ()))
+    return frequent(counts, FEWEST_CARRIERS)
+
+
 def _identity(
     items: Sequence[Item],
     interactions: Sequence[Interaction],
+    users: Sequence[User],
     config: TrainConfig,
-    tokenizer: Tokenizer,
+    front: Front,
+    warm: TwoTowers | None,
 ) -> str:
     """A hash of everything that the result depends on."""
     found = blake2b(digest_size=16)
-    found.update(orjson.dumps([config.to_dict(), tokenizer.to_dict()]))
+    encoder = None if front.encoder is None else front.encoder.fingerprint
+    found.update(orjson.dumps([config.to_dict(), front.tokenizer.to_dict(), encoder]))
     for item in items:
         found.update(f"{item.id}\0{item.title}\0{item.text}\0".encode("utf-8", "replace"))
-    for given in interactions:
-        found.update(f"{given.query}\0{given.item_id}\0{given.weight}\0".encode("utf-8", "replace"))
+        if config.fields:
+            found.update(orjson.dumps([item.fields.get(name, ()) for name in config.fields]))
+    for one in interactions:
+        stated = f"{one.query}\0{one.item_id}\0{one.user_id}\0{one.weight}\0{one.time}\0"
+        found.update(stated.encode("utf-8", "replace"))
+    for user in users:
+        stated = f"{user.id}\0{sorted(user.profile.items())}\0{user.history}\0"
+        found.update(stated.encode("utf-8", "replace"))
+    if warm is not None and warm.item.linear is not None:
+        found.update(warm.item.linear.tobytes())
     return found.hexdigest()

@@ -1,0 +1,94 @@
+"""Training data in the form that a step reads: texts, histories, fields and known answers by their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peerscope.retrieval.examples import Judged, Pairs
+from peerscope.retrieval.learn.lists import Lists
+from peerscope.retrieval.learn.model import Model, TorchCategories
+from peerscope.retrieval.schema import IntArray, Item
+
+
+class Data:
+    """Pairs, judged queries and the catalogue.
+
+    Args:
+        model: The model, which decides how texts are read.
+        pairs: Training pairs.
+        judged: Queries kept aside.
+        items: The catalogue.
+    """
+
+    def __init__(
+        self, model: Model, pairs: Pairs, judged: Sequence[Judged], items: Sequence[Item]
+    ) -> None:
+        self.texts = model.texts(pairs.texts)
+        self.queries = model.texts(pairs.queries)
+        self.asked = model.texts([one.query for one in judged])
+        self.query, self.text, self.item = (
+            np.asarray(part, dtype=np.int64) for part in (pairs.query, pairs.text, pairs.item)
+        )
+        weight = np.asarray(pairs.weight, dtype=np.float64)
+        self.share: NDArray[np.float64] = weight / weight.sum() if len(weight) else weight
+        self.histories = Lists.of(pairs.histories)
+        place = {item.id: number for number, item in enumerate(items)}
+        self.ids = np.asarray([item.id for item in items], dtype=np.int64)
+        met = [one.user.history if one.user is not None else () for one in judged]
+        self.asked_histories = Lists.of([[place[n] for n in ids if n in place] for ids in met])
+        self.profiles = _codes(model.profile.items(), pairs.profiles)
+        self.asked_profiles = _codes(
+            model.profile.items(),
+            [one.user.profile if one.user is not None else {} for one in judged],
+        )
+        self.fields = {
+            name: part.codes([item.fields.get(name, ()) for item in items])
+            for name, part in model.fields.items()
+            if isinstance(part, TorchCategories)
+        }
+        self.known = _known(pairs, items)
+        bare = [n for n, one in enumerate(judged) if one.untitled]
+        self.untitled = np.asarray(bare, dtype=np.int64)
+        own = [place[next(iter(judged[n].grades))] for n in bare]
+        self.untitled_items = np.asarray(own, dtype=np.int64)
+        self.untitled_texts = model.texts([items[number].text for number in own])
+
+
+def _codes(
+    parts: Iterable[tuple[str, object]], rows: Sequence[Mapping[str, str]]
+) -> dict[str, Lists]:
+    return {
+        name: part.codes([(row[name],) if name in row else () for row in rows])
+        for name, part in parts
+        if isinstance(part, TorchCategories)
+    }
+
+
+def _known(pairs: Pairs, items: Sequence[Item]) -> Lists:
+    """Items that are no negatives of an asking: those it led to, and one whose title it is."""
+    titled = {item.title: number for number, item in enumerate(items)}
+    led: list[set[int]] = [set() for _ in pairs.queries]
+    for asking, number in zip(pairs.query, pairs.item, strict=True):
+        led[asking].add(number)
+    for asking, text in enumerate(pairs.queries):
+        if text in titled:
+            led[asking].add(titled[text])
+    return Lists.of([sorted(one) for one in led])
+
+
+def meeting(rows: Lists, places: IntArray, columns: IntArray) -> NDArray[np.bool_]:
+    """Which columns' items stand in each row's list, shape ``[len(places), len(columns)]``."""
+    found = np.zeros((len(places), len(columns)), dtype=bool)
+    flat, sizes = rows.take(places)
+    row = np.repeat(np.arange(len(places)), sizes)
+    order = np.argsort(columns, kind="stable")
+    low = np.searchsorted(columns, flat, "left", sorter=order)
+    high = np.searchsorted(columns, flat, "right", sorter=order)
+    hit = np.flatnonzero(high > low)
+    for step in range(int((high - low).max(initial=0))):
+        here = hit[low[hit] + step < high[hit]]
+        found[row[here], order[low[here] + step]] = True
+    return found
