@@ -113,6 +113,7 @@ class Tokenizer:
         self._stemmer = Stemmer.Stemmer("english", 0)
         self._stems: dict[str, str] = {}
         self._hashes: dict[str, int] = {}
+        self._letters: dict[str, UInt] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -217,7 +218,9 @@ class Tokenizer:
 
     def _own_features(self, text: str) -> UInt:
         words = self.words(text)
-        telling = np.fromiter((self._hash(word) for word in words), np.uint64, len(words))
+        found = list(map(self._hashes.get, words))
+        hashes = [self._hash(word) for word in words] if None in found else found
+        telling = np.array(hashes, dtype=np.uint64)
         single = telling[telling != 0]
         parts = [single]
         if self.settings.bigrams and len(telling) > 1:
@@ -229,12 +232,18 @@ class Tokenizer:
         return np.concatenate(parts) if len(parts) > 1 else single
 
     def _trigrams(self, words: list[str]) -> UInt:
-        found = []
-        for word in words:
-            if word not in STOP_WORDS:
-                padded = f"#{word}#"
-                found += [self._digest("3" + padded[i : i + 3]) for i in range(len(padded) - 2)]
-        return np.asarray(found, dtype=np.uint64)
+        parts = [self._word_trigrams(word) for word in words if word not in STOP_WORDS]
+        return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+
+    def _word_trigrams(self, word: str) -> UInt:
+        found = self._letters.get(word)
+        if found is None:
+            padded = f"#{word}#"
+            digests = [self._digest("3" + padded[i : i + 3]) for i in range(len(padded) - 2)]
+            found = np.asarray(digests, dtype=np.uint64)
+            if len(self._letters) < CACHED_WORDS:
+                self._letters[word] = found
+        return found
 
     def _hash(self, word: str) -> int:
         """Hash of a word's term; 0 for a stop word."""
