@@ -9,13 +9,14 @@ import pytest
 
 from peerscope.retrieval import Interaction, Item, Tokenizer, User, load_towers, save_towers, train
 from peerscope.retrieval.embed import Bag
+from peerscope.retrieval.examples import kept_aside, training_pairs
 from peerscope.retrieval.learn.config import PRESETS, TrainConfig, best, configured, paper
 from peerscope.retrieval.schema import UserInput
 from peerscope.retrieval.towers import Categories, History, Tower, soft_dot
 
 torch = pytest.importorskip("torch", reason="the extra `learn` is not installed")
 
-from peerscope.retrieval.learn.data import meeting  # noqa: E402
+from peerscope.retrieval.learn.data import known_answers, meeting  # noqa: E402
 from peerscope.retrieval.learn.lists import Lists  # noqa: E402
 from peerscope.retrieval.learn.model import Model, attended  # noqa: E402
 from peerscope.retrieval.learn.objective import disuse, objective, separation  # noqa: E402
@@ -279,3 +280,18 @@ def test_settings_are_read_from_a_command_line() -> None:
 @pytest.mark.parametrize(("alpha", "drawn"), [(0.25, 21), (0.5, 63), (0.75, 189)])
 def test_the_mixing_ratio_gives_the_drawn_negatives(alpha, drawn) -> None:
     assert paper(alpha=alpha).random_negatives == drawn
+
+
+def test_what_a_query_led_to_and_its_own_item_are_no_negatives(items) -> None:
+    clicks = [Interaction("query", items[n].id) for n in (4, 9)]
+    clicks += [Interaction(items[7].title, items[2].id)]
+    assert not kept_aside("query")
+    assert not kept_aside(items[7].title)
+    pairs = training_pairs(items, [item.title for item in items], clicks)
+    known = known_answers(pairs, items)
+    found = {
+        text: known.take(np.asarray([asking]))[0].tolist()
+        for asking, text in enumerate(pairs.queries)
+    }
+    assert found["query"] == [4, 9]
+    assert found[items[7].title] == [2, 7]

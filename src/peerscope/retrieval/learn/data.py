@@ -49,7 +49,7 @@ class Data:
             for name, part in model.fields.items()
             if isinstance(part, TorchCategories)
         }
-        self.known = _known(pairs, items)
+        self.known = known_answers(pairs, items)
         bare = [n for n, one in enumerate(judged) if one.untitled]
         self.untitled = np.asarray(bare, dtype=np.int64)
         own = [place[next(iter(judged[n].grades))] for n in bare]
@@ -67,16 +67,19 @@ def _codes(
     }
 
 
-def _known(pairs: Pairs, items: Sequence[Item]) -> Lists:
+def known_answers(pairs: Pairs, items: Sequence[Item]) -> Lists:
     """Items that are no negatives of an asking: those it led to, and one whose title it is."""
     titled = {item.title: number for number, item in enumerate(items)}
-    led: list[set[int]] = [set() for _ in pairs.queries]
-    for asking, number in zip(pairs.query, pairs.item, strict=True):
-        led[asking].add(number)
-    for asking, text in enumerate(pairs.queries):
-        if text in titled:
-            led[asking].add(titled[text])
-    return Lists.of([sorted(one) for one in led])
+    own = [titled.get(text, -1) for text in pairs.queries]
+    named = np.flatnonzero(np.asarray(own, dtype=np.int64) >= 0)
+    askings = np.concatenate([np.asarray(pairs.query, dtype=np.int64), named])
+    places = np.concatenate(
+        [np.asarray(pairs.item, dtype=np.int64), np.asarray(own, dtype=np.int64)[named]]
+    )
+    size = max(len(items), 1)
+    keys = np.unique(askings * size + places)
+    ends = np.searchsorted(keys, np.arange(len(pairs.queries) + 1) * size)
+    return Lists(keys % size, ends.astype(np.int64))
 
 
 def meeting(rows: Lists, places: IntArray, columns: IntArray) -> NDArray[np.bool_]:
