@@ -76,17 +76,14 @@ def test_a_new_item_scores_as_if_it_had_been_published(items, tokenizer) -> None
     part = ExactIndex(4, tokenizer)
     part.upsert(items, np.zeros((len(items), 4), np.float32))
     over = Overlay.empty(part, tokenizer).with_items([new], np.zeros((1, 4), np.float32))
-    published = dict(
-        zip(*(found.tolist() for found in _pair(whole.lexical.search(terms, 999))), strict=True)
-    )
-    live = over.lexical_scores(terms, over.stored_terms([9999, *published]))
+    matching = whole.lexical.search(terms, 999).ids.tolist()
+    counts = dict.fromkeys(terms, 1)
+    built = Overlay.empty(whole, tokenizer)
+    published = built.lexical_scores(counts, built.stored_terms(matching))
+    live = over.lexical_scores(counts, over.stored_terms([9999, *published]))
     assert live[9999] == pytest.approx(published[9999], rel=0.02)
     for number, score in published.items():
         assert live[number] == pytest.approx(score, rel=0.05)
-
-
-def _pair(hits):
-    return hits.ids, hits.scores
 
 
 def test_readers_never_meet_a_half_made_change(items, tokenizer, unit) -> None:

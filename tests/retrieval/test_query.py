@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from peerscope.retrieval import Filter, Interaction, Item, SearchEngine, User, t
 from peerscope.retrieval.fusion import Fusion
 from peerscope.retrieval.index import ExactIndex
 from peerscope.retrieval.learn.config import TrainConfig
-from peerscope.retrieval.overlay import bm25, inverse_frequencies
+from peerscope.retrieval.overlay import bm25, term_weights
 from peerscope.retrieval.spelling import Spelling
 
 SUBJECTS = ("vision", "language", "sound")
@@ -90,7 +91,10 @@ def test_live_words_are_scored_like_published_ones(items, tokenizer, tmp_path) -
         stored = base.lexical.stored_terms(list(published))
         known = base.lexical.document_frequencies(terms)
         statistics = base.lexical.statistics()
-        weights = inverse_frequencies(terms, known, statistics.items)
+        weights = {
+            term: max(math.log((statistics.items - n + 0.5) / (n + 0.5)), 1e-6)
+            for term, n in known.items()
+        }
         for number, score in published.items():
             again = bm25(weights, stored[number], statistics.mean_length)
             assert again == pytest.approx(score, rel=1e-4), "our BM25 is SQLite's"
@@ -98,6 +102,29 @@ def test_live_words_are_scored_like_published_ones(items, tokenizer, tmp_path) -
 
 def _pair(hits):
     return hits.ids, hits.scores
+
+
+def test_a_term_weighs_as_often_as_it_is_said_and_common_ones_still_a_little(tokenizer) -> None:
+    counts = tokenizer.query_counts("the camera, a camera of images")
+    assert counts == {tokenizer.term("camera"): 2, tokenizer.term("images"): 1}
+    camera, images = counts
+    weights = term_weights(counts, {camera: 3, images: 9}, 10)
+    assert weights[camera] == pytest.approx(2 * math.log(11 / 3.5))
+    assert weights[images] == pytest.approx(math.log(11 / 9.5))
+    assert term_weights({"zebra": 1}, {}, 10)["zebra"] > weights[camera] / 2
+
+
+def test_saying_a_word_twice_moves_the_order(items, tokenizer) -> None:
+    index = ExactIndex(3, tokenizer)
+    index.upsert(items, np.zeros((len(items), 3), np.float32))
+    engine = SearchEngine(index, None, Fusion(), tokenizer)
+
+    def scores(query):
+        return {hit.id: hit.lexical for hit in engine.search(query, 500).hits}
+
+    once, twice, alone = (scores(q) for q in ("images camera", "images camera images", "images"))
+    for number, score in twice.items():
+        assert score == pytest.approx(once[number] + alone.get(number, 0.0), rel=1e-5)
 
 
 def test_words_alone_remain_when_the_towers_fail(items, tokenizer) -> None:

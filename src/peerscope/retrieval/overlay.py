@@ -40,7 +40,7 @@ def bm25(weights: Mapping[str, float], columns: Terms, mean_length: float) -> fl
     """BM25 as SQLite's FTS5 computes it (k1 1.2, b 0.75, weighted columns), for one stored item.
 
     Args:
-        weights: Term to idf (`inverse_frequencies`).
+        weights: Term to its weight (`term_weights`).
         columns: The item's terms.
         mean_length: Mean number of terms of an item of the collection.
     """
@@ -60,16 +60,24 @@ def bm25(weights: Mapping[str, float], columns: Terms, mean_length: float) -> fl
     )
 
 
-def inverse_frequencies(
-    terms: Iterable[str], frequencies: Mapping[str, int], items: int
+def term_weights(
+    counts: Mapping[str, int], frequencies: Mapping[str, int], items: int
 ) -> dict[str, float]:
-    """The idf of each term as FTS5 computes it, never below 1e-6."""
-    return {
-        term: max(math.log((items - n + 0.5) / (n + 0.5)), 1e-6)
-        if (n := frequencies.get(term, 0)) < items
-        else 1e-6
-        for term in terms
-    }
+    """What each term of a query weighs: how often the query says it, times its idf.
+
+    The idf is ``log(1 + (N - n + 0.5) / (n + 0.5))``, which stays above 0 for terms that most items have
+    (FTS5 takes them out of the score), and a query that says a term twice means it twice.
+
+    Args:
+        counts: Terms of the query with how often it says each.
+        frequencies: In how many items each term occurs.
+        items: Number of items N.
+    """
+    weights = {}
+    for term, count in counts.items():
+        present = min(frequencies.get(term, 0), items)
+        weights[term] = count * math.log1p((items - present + 0.5) / (present + 0.5))
+    return weights
 
 
 class Live:
@@ -204,18 +212,23 @@ class Overlay:
         ids = np.intersect1d(np.asarray(found, dtype=np.int64), self.live.rows.passing_ids(where))
         if len(ids) <= k:
             return ids
-        scores = self.lexical_scores(terms, {n: self.live.columns[n] for n in ids.tolist()})
+        scores = self.lexical_scores(
+            dict.fromkeys(terms, 1), {n: self.live.columns[n] for n in ids.tolist()}
+        )
         return best(ids, np.asarray([scores[n] for n in ids.tolist()], np.float32), k).ids
 
-    def lexical_scores(self, terms: Sequence[str], stored: Mapping[int, Terms]) -> dict[int, float]:
+    def lexical_scores(
+        self, counts: Mapping[str, int], stored: Mapping[int, Terms]
+    ) -> dict[int, float]:
         """BM25 of items by their stored terms, with the collection statistics of the base.
 
-        All terms of the query count, also those too common to bring candidates in.
+        All terms of the query count, also those too common to bring candidates in, and as often as the
+        query says them (``counts``).
         """
         layer = self.base.lexical if len(self.base.ids()) else self.live
         statistics = layer.statistics()
-        known = layer.document_frequencies(terms)
-        weights = inverse_frequencies(terms, known, statistics.items)
+        known = layer.document_frequencies(list(counts))
+        weights = term_weights(counts, known, statistics.items)
         return {
             number: bm25(weights, columns, statistics.mean_length)
             for number, columns in stored.items()

@@ -262,7 +262,7 @@ class SearchEngine:
         near = self._nearest(overlay, asked, candidates, where)
         ids = np.union1d(matching, np.concatenate([matching, *near]))
         stored = overlay.stored_terms(ids.tolist())
-        words = overlay.lexical_scores(terms, stored)
+        words = overlay.lexical_scores(self.tokenizer.query_counts(query), stored)
         title = [_share(terms, stored.get(number, ("", "", ""))[0]) for number in ids.tolist()]
         vectors = None if asked is None else overlay.vectors(ids)
         dense = heads = None

@@ -186,13 +186,21 @@ class Tokenizer:
 
     def query_terms(self, query: str) -> list[str]:
         """Distinct terms worth matching: without stop words, unless there is nothing else."""
+        return list(self.query_counts(query))
+
+    def query_counts(self, query: str) -> dict[str, int]:
+        """The terms of `query_terms` with how often the query says each."""
         folded = normalise(query)
         words = _split(folded)
         telling = [word for word in words if word not in STOP_WORDS] or words
-        kept = dict.fromkeys(self.term(word) for word in telling)
+        kept: dict[str, int] = {}
+        for word in telling:
+            term = self.term(word)
+            kept[term] = kept.get(term, 0) + 1
         every = {self.term(word) for word in words}
-        kept.update(dict.fromkeys(self._other_forms(folded, words, every)))
-        return list(kept)
+        for term in self._other_forms(folded, words, every):
+            kept.setdefault(term, 1)
+        return kept
 
     def features(self, text: str) -> NDArray[np.int64]:
         """Feature ids of one text, shape ``[n]``, repeated as often as they occur."""
