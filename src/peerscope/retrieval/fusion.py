@@ -6,8 +6,8 @@ search), so the weights are fitted, and may come out as words alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -43,11 +43,15 @@ class Fusion:
         lexical: Weight of the standardised BM25 score, 0 or more.
         dense: Weight of the standardised cosine, 0 or more.
         title: Weight of the standardised title share, 0 or more.
+        feedback: Share of a query's weight that terms of its best items get, in [0, 1); 0 turns that off.
+        neighbours: Weight of the scores of the nearest candidates beside an item's own; 0 turns it off.
     """
 
     lexical: float = 1.0
-    dense: float = 1.0
-    title: float = 0.1
+    dense: float = 0.5
+    title: float = 0.0
+    feedback: float = 0.4
+    neighbours: float = 0.3
 
     def combine(self, lexical: Scores, dense: Scores | None, title: Scores) -> Scores:
         """Fused scores of one query's candidates, shape ``[n]`` like each input.
@@ -62,23 +66,28 @@ class Fusion:
 
     def to_dict(self) -> dict[str, float]:
         """The weights, for a bundle's manifest."""
-        return {"lexical": self.lexical, "dense": self.dense, "title": self.title}
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, stated: dict[str, Any]) -> Fusion:
-        """The weights that a manifest states."""
-        return cls(**{name: float(stated[name]) for name in FEATURES})
+        """The weights that a manifest states; what it does not name was not there and weighs nothing."""
+        return cls(**{part.name: float(stated.get(part.name, 0.0)) for part in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """The candidates of one held-out query, with the grade of each relevant item by its id."""
+    """The candidates of one held-out query, with the grade of each relevant item by its id.
+
+    ``served`` gives the scores as a reader would get them, the second look included; without it the first
+    order is judged.
+    """
 
     ids: NDArray[np.int64]
     lexical: Scores
     dense: Scores | None
     title: Scores
     grades: dict[int, float]
+    served: Callable[[Fusion], Scores] | None = None
 
 
 def mean_ndcg(fusion: Fusion, queries: Sequence[HeldOut], k: int = 10) -> float:
@@ -90,7 +99,10 @@ def ndcgs(fusion: Fusion, queries: Sequence[HeldOut], k: int = 10) -> list[float
     """nDCG@k of the fused order of each query."""
     found = []
     for query in queries:
-        fused = fusion.combine(query.lexical, query.dense, query.title)
+        if query.served is not None:
+            fused = query.served(fusion)
+        else:
+            fused = fusion.combine(query.lexical, query.dense, query.title)
         order = np.lexsort((query.ids, -fused))[:k]
         found.append(ndcg(query.ids[order].tolist(), query.grades, k))
     return found
@@ -107,8 +119,8 @@ def fit(queries: Sequence[HeldOut]) -> Fusion:
     best, most = Fusion(), -1.0
     for dense in DENSE_WEIGHTS:
         for title in TITLE_WEIGHTS:
-            tried = Fusion(1.0, dense, title)
+            tried = Fusion(1.0, dense, title, 0.0, 0.0)
             reached = mean_ndcg(tried, queries)
             if reached > most + 1e-6:
                 best, most = tried, reached
-    return best
+    return replace(best, feedback=Fusion().feedback, neighbours=Fusion().neighbours)

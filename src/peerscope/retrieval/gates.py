@@ -61,7 +61,7 @@ def quality_gate(fusion: Fusion, queries: Sequence[HeldOut], bounds: Bounds) -> 
             "quality", True, None, None,
             f"Only {len(queries)} held-out queries: quality could not be judged.",
         )  # fmt: skip
-    words = mean_ndcg(Fusion(1.0, 0.0, fusion.title), queries)
+    words = mean_ndcg(Fusion(1.0, 0.0, fusion.title, 0.0, 0.0), queries)
     fused = mean_ndcg(fusion, queries)
     bound = words - bounds.worse_than_words
     return GateResult(
@@ -73,15 +73,14 @@ def quality_gate(fusion: Fusion, queries: Sequence[HeldOut], bounds: Bounds) -> 
 def continuity_gate(
     fusion: Fusion,
     queries: Sequence[HeldOut],
-    before: tuple[Fusion, Sequence[HeldOut]] | None,
+    earlier: float | None,
     bounds: Bounds,
 ) -> GateResult:
-    """The new bundle against the one in service, on the same queries."""
-    if before is None or len(queries) < bounds.fewest_queries:
+    """The new bundle against nDCG@10 of the one in service, on the same queries."""
+    if earlier is None or len(queries) < bounds.fewest_queries:
         return GateResult(
             "continuity", True, None, None, "There is no earlier bundle to compare with."
         )
-    earlier = mean_ndcg(*before)
     now = mean_ndcg(fusion, queries)
     bound = earlier - bounds.worse_than_before
     return GateResult(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,24 +44,34 @@ def bm25(weights: Mapping[str, float], columns: Terms, mean_length: float) -> fl
         columns: The item's terms.
         mean_length: Mean number of terms of an item of the collection.
     """
-    counts = dict.fromkeys(weights, 0.0)
+    found = saturated(columns, mean_length, weights)
+    return sum(weights[term] * part for term, part in found.items())
+
+
+def saturated(
+    columns: Terms, mean_length: float, among: Container[str] | None = None
+) -> dict[str, float]:
+    """The part of each term's BM25 score that the item decides, between 0 and k1 + 1.
+
+    Args:
+        columns: The item's terms.
+        mean_length: Mean number of terms of an item of the collection.
+        among: The terms that are asked for; all of the item's if ``None``.
+    """
+    counts: dict[str, float] = {}
     length = 0
     for weight, column in zip(WEIGHTS, columns, strict=True):
         words = column.split()
         length += len(words)
         for word in words:
-            if word in counts:
-                counts[word] += weight
+            if among is None or word in among:
+                counts[word] = counts.get(word, 0.0) + weight
     floor = K1 * (1 - B + B * length / (mean_length or 1.0))
-    return sum(
-        weights[term] * found * (K1 + 1) / (found + floor)
-        for term, found in counts.items()
-        if found
-    )
+    return {term: found * (K1 + 1) / (found + floor) for term, found in counts.items()}
 
 
 def term_weights(
-    counts: Mapping[str, int], frequencies: Mapping[str, int], items: int
+    counts: Mapping[str, float], frequencies: Mapping[str, int], items: int
 ) -> dict[str, float]:
     """What each term of a query weighs: how often the query says it, times its idf.
 
@@ -218,7 +228,7 @@ class Overlay:
         return best(ids, np.asarray([scores[n] for n in ids.tolist()], np.float32), k).ids
 
     def lexical_scores(
-        self, counts: Mapping[str, int], stored: Mapping[int, Terms]
+        self, counts: Mapping[str, float], stored: Mapping[int, Terms]
     ) -> dict[int, float]:
         """BM25 of items by their stored terms, with the collection statistics of the base.
 
@@ -233,6 +243,18 @@ class Overlay:
             number: bm25(weights, columns, statistics.mean_length)
             for number, columns in stored.items()
         }
+
+    def rarity(self, terms: Sequence[str]) -> dict[str, float]:
+        """The idf of those of the terms that the base has, by its statistics."""
+        layer = self.base.lexical if len(self.base.ids()) else self.live
+        known = layer.document_frequencies(terms)
+        return term_weights(dict.fromkeys(known, 1), known, layer.statistics().items)
+
+    @property
+    def mean_length(self) -> float:
+        """Mean number of terms of an item, by the statistics of the base."""
+        layer = self.base.lexical if len(self.base.ids()) else self.live
+        return layer.statistics().mean_length
 
     def stored_terms(self, ids: Sequence[int]) -> dict[int, Terms]:
         """Terms of the named items' title, text and names."""

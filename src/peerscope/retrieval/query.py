@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from peerscope.retrieval.feedback import Candidates, trusted
 from peerscope.retrieval.fusion import Fusion, HeldOut, standardised
 from peerscope.retrieval.index.exact import ExactIndex
 from peerscope.retrieval.index.rows import best
@@ -106,11 +107,8 @@ class _Asked:
 class _Pool:
     """The candidates of one query with their features, in one order."""
 
-    ids: IntArray
-    lexical: FloatArray
+    found: Candidates
     dense: FloatArray | None
-    title: FloatArray
-    stored: dict[int, tuple[str, str, str]]
     capped: bool
     heads: IntArray | None = None
     personal: bool = False
@@ -208,15 +206,15 @@ class SearchEngine:
         if not terms:
             return Results((), mode="lexical", note="The query has no word to look for.")
         pool = self._candidates(understood, terms, where, candidates, user)
-        fused = self.fusion.combine(pool.lexical, pool.dense, pool.title)
-        order = np.lexsort((pool.ids, -fused))
+        fused = pool.found.fused(self.fusion)
+        order = np.lexsort((pool.found.ids, -fused))
         page = order[offset : offset + k]
         hits = tuple(self._hit(pool, int(row), float(fused[row]), understood) for row in page)
         return Results(
             hits=hits,
-            total=len(pool.ids),
+            total=len(pool.found.ids),
             capped=pool.capped,
-            facets=self._overlay.facets(pool.ids, facets) if facets else {},
+            facets=self._overlay.facets(pool.found.ids, facets) if facets else {},
             corrected=corrected,
             mode="lexical" if pool.dense is None else "hybrid",
             personal=pool.personal,
@@ -226,7 +224,7 @@ class SearchEngine:
     def _note(self, query: str, pool: _Pool) -> str | None:
         if self.tokenizer.only_stop_words(query):
             return "The query has only common words, which say little about a subject."
-        if len(pool.ids) and not pool.lexical.any():
+        if len(pool.found.ids) and not pool.found.lexical.any():
             return "No work has these words; the ones shown are near in meaning."
         return None
 
@@ -237,16 +235,19 @@ class SearchEngine:
         asker: int | None = None,
         candidates: int = 200,
         user: User | None = None,
+        second_look: bool = False,
     ) -> HeldOut:
         """The candidates and features of a query whose answers are known, for fitting and gates.
 
-        ``asker`` is left out of the candidates: the item whose title the query is.
+        ``asker`` is left out of the candidates: the item whose title the query is. With ``second_look``
+        they are judged as they are served, which holds their texts in memory; the weights are fitted to the
+        first order.
         """
         terms = self.tokenizer.query_terms(query)
         pool = self._candidates(query, terms, None, candidates, user)
-        kept = pool.ids != (-1 if asker is None else asker)
-        dense = None if pool.dense is None else pool.dense[kept]
-        return HeldOut(pool.ids[kept], pool.lexical[kept], dense, pool.title[kept], grades)
+        kept = pool.found.without(-1 if asker is None else asker)
+        served = kept.fused if second_look else None
+        return HeldOut(kept.ids, kept.lexical, kept.dense, kept.title, grades, served)
 
     def _candidates(
         self,
@@ -262,20 +263,32 @@ class SearchEngine:
         near = self._nearest(overlay, asked, candidates, where)
         ids = np.union1d(matching, np.concatenate([matching, *near]))
         stored = overlay.stored_terms(ids.tolist())
-        words = overlay.lexical_scores(self.tokenizer.query_counts(query), stored)
+        counts = self.tokenizer.query_counts(query)
+        words = overlay.lexical_scores(counts, stored)
         title = [_share(terms, stored.get(number, ("", "", ""))[0]) for number in ids.tolist()]
         vectors = None if asked is None else overlay.vectors(ids)
         dense = heads = None
         if self.towers is not None and asked is not None and vectors is not None:
             dense = self.towers.score(asked.own, vectors)
             heads = np.argmax(vectors @ asked.own.T, axis=1)
-        return _Pool(
+        lengths = [sum(map(_terms, stored.get(number, ())[:2])) for number in ids.tolist()]
+        found = Candidates(
             ids,
             np.asarray([words.get(number, 0.0) for number in ids.tolist()], np.float32),
-            dense,
+            None if dense is None else dense * trusted(np.asarray(lengths, np.float32)),
             np.asarray(title, np.float32),
             stored,
-            any(len(found) >= candidates for found in (matching, *near)),
+            vectors,
+            counts,
+            overlay.lexical_scores,
+            overlay.rarity,
+            overlay.mean_length,
+            self.tokenizer.stop_terms,
+        )
+        return _Pool(
+            found,
+            dense,
+            any(len(part) >= candidates for part in (matching, *near)),
             heads,
             asked is not None and asked.plain is not None,
             self._reasons(overlay, asked, ids, vectors, dense),
@@ -317,8 +330,8 @@ class SearchEngine:
         return dict(pairs)
 
     def _hit(self, pool: _Pool, row: int, score: float, query: str) -> ResultHit:
-        number = int(pool.ids[row])
-        title, text, names = pool.stored.get(number, ("", "", ""))
+        number = int(pool.found.ids[row])
+        title, text, names = pool.found.stored.get(number, ("", "", ""))
         present = set(f"{title} {text} {names}".split())
         words = dict.fromkeys(self.tokenizer.words(query))
         telling = set(self.tokenizer.query_terms(query))
@@ -331,7 +344,7 @@ class SearchEngine:
         return ResultHit(
             number,
             score,
-            float(pool.lexical[row]),
+            float(pool.found.lexical[row]),
             None if pool.dense is None else float(pool.dense[row]),
             0 if pool.heads is None else int(pool.heads[row]),
             pool.because.get(number),
@@ -378,6 +391,11 @@ class SearchEngine:
     def close(self) -> None:
         """Release the index."""
         self.index.close()
+
+
+def _terms(stored: str) -> int:
+    """Number of terms in a stored column."""
+    return stored.count(" ") + 1 if stored else 0
 
 
 def _share(terms: Sequence[str], title: str) -> float:

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
@@ -114,6 +115,11 @@ class Tokenizer:
         self._stems: dict[str, str] = {}
         self._hashes: dict[str, int] = {}
         self._letters: dict[str, UInt] = {}
+
+    @cached_property
+    def stop_terms(self) -> frozenset[str]:
+        """The terms of the stop words."""
+        return frozenset(map(self.term, STOP_WORDS))
 
     @property
     def fingerprint(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from peerscope.retrieval.distil import distilled_bag
 from peerscope.retrieval.examples import Judged, Pairs, judged_queries, training_pairs
 from peerscope.retrieval.front import Front, SentenceEncoder, leading_directions
 from peerscope.retrieval.histories import Histories, frequent
@@ -84,7 +85,7 @@ def train(
     )
     if not len(front.bag.vocabulary) and front.encoder is None:
         return None
-    pairs, judged = _examples(items, texts, interactions, histories, config, encoder)
+    pairs, judged = _examples(items, texts, interactions, histories, config, front.encoder)
     figures: dict[str, Any] = {
         "items": len(items), "pairs": len(pairs), "features": len(front.bag.vocabulary),
         "width": front.width, "held_out": len(judged), "config": config.to_dict(),
@@ -142,7 +143,7 @@ def _kept_front(
     warm: TwoTowers | None, encoder: SentenceEncoder | None, config: TrainConfig
 ) -> Front | None:
     """The front of the towers in service, if it is of the wanted make."""
-    if warm is None or config.text == "learned":
+    if warm is None or config.text in ("learned", "distilled"):
         return None
     before, now = (
         None if one is None else one.fingerprint for one in (warm.front.encoder, encoder)
@@ -168,6 +169,15 @@ def _front(
             progress=progress,
         )
         return Front(tokenizer, bag)
+    if config.text == "distilled":
+        if encoder is None:
+            raise ValueError(
+                "text=distilled needs a sentence encoder to learn from: none was given."
+            )
+        width = config.width or config.encoder_width
+        return Front(
+            tokenizer, distilled_bag(texts, tokenizer, encoder, width=width, progress=progress)
+        )
     bag = fit_bag(texts, tokenizer, width=config.width, seed=config.seed, progress=progress)
     if encoder is None:
         return Front(tokenizer, bag)
