@@ -261,6 +261,26 @@ class SearchEngine:
         asked = self._embed_query(query, user, overlay)
         near = self._nearest(overlay, asked, candidates, where)
         ids = np.union1d(matching, np.concatenate([matching, *near]))
+        capped = any(len(found) >= candidates for found in (matching, *near))
+        return self._pool(overlay, asked, terms, ids, capped)
+
+    def features(
+        self, query: str, ids: IntArray, user: User | None = None
+    ) -> tuple[FloatArray, FloatArray | None, FloatArray]:
+        """What `Fusion.combine` takes, for known items instead of the candidates, in their order."""
+        overlay = self._overlay
+        asked = self._embed_query(query, user, overlay)
+        pool = self._pool(overlay, asked, self.tokenizer.query_terms(query), ids, capped=False)
+        return pool.lexical, pool.dense, pool.title
+
+    def _pool(
+        self,
+        overlay: Overlay,
+        asked: _Asked | None,
+        terms: list[str],
+        ids: IntArray,
+        capped: bool,
+    ) -> _Pool:
         stored = overlay.stored_terms(ids.tolist())
         words = overlay.lexical_scores(terms, stored)
         title = [_share(terms, stored.get(number, ("", "", ""))[0]) for number in ids.tolist()]
@@ -275,7 +295,7 @@ class SearchEngine:
             dense,
             np.asarray(title, np.float32),
             stored,
-            any(len(found) >= candidates for found in (matching, *near)),
+            capped,
             heads,
             asked is not None and asked.plain is not None,
             self._reasons(overlay, asked, ids, vectors, dense),

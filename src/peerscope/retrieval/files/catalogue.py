@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,7 @@ def read_catalogue(
     files: Files,
     *,
     before: Mapping[str, int] | None = None,
+    changed: Mapping[str, Item | None] | None = None,
     listing: Path | None = None,
     progress: Progress | None = None,
 ) -> Catalogue:
@@ -101,6 +102,7 @@ def read_catalogue(
     Args:
         files: Where they lie.
         before: Numbers that ids had in an earlier bundle.
+        changed: Items, by external id, that count instead of the file's; ``None`` for removed ones.
         listing: Where to list, as JSON lines, what was set aside.
         progress: Told of the stage.
 
@@ -109,13 +111,19 @@ def read_catalogue(
     """
     problems = Problems()
     try:
-        return _read(files, ItemIds(before), problems, progress)
+        return _read(files, ItemIds(before), changed or {}, problems, progress)
     finally:
         if listing is not None:
             problems.write(listing)
 
 
-def _read(files: Files, ids: ItemIds, problems: Problems, progress: Progress | None) -> Catalogue:
+def _read(
+    files: Files,
+    ids: ItemIds,
+    changed: Mapping[str, Item | None],
+    problems: Problems,
+    progress: Progress | None,
+) -> Catalogue:
     counts: dict[str, dict[str, int]] = {}
 
     def counted(table: Table, rows: int) -> None:
@@ -125,14 +133,18 @@ def _read(files: Files, ids: ItemIds, problems: Problems, progress: Progress | N
             first = problems.first(table.name)
             raise FileError(
                 f"Not one of the {aside:,} rows of {table.name} could go in. The first: "
-                f"{first.sentence() if first else ''}"
+                f"{first.sentence() if first else ''}",
+                nothing_left=True,
             )
 
     table = _Watched(open_table(files.items), progress)
     items = list(read_items(table, ids, problems))
     counted(table, len(items))
+    items = _with_changes(items, ids, changed)
     if not items:
-        raise FileError(f"{table.name} has no rows: there is nothing that could be found.")
+        raise FileError(
+            f"{table.name} has no rows: there is nothing that could be found.", nothing_left=True
+        )
     users: list[User] = []
     if files.users is not None:
         table = _Watched(open_table(files.users), progress)
@@ -144,6 +156,19 @@ def _read(files: Files, ids: ItemIds, problems: Problems, progress: Progress | N
         events = read_interactions(table, ids, problems)
         counted(table, len(events))
     return Catalogue(items, users, events, ids, problems, counts)
+
+
+def _with_changes(
+    items: list[Item], ids: ItemIds, changed: Mapping[str, Item | None]
+) -> list[Item]:
+    kept = [item for item in items if ids.own(item.id) not in changed]
+    for own, item in changed.items():
+        number = ids.number(own)
+        if item is None:
+            ids.remove(own)
+        else:
+            kept.append(replace(item, id=number or ids.add(own)))
+    return kept
 
 
 def read_events(

@@ -22,16 +22,26 @@ class ItemIds:
         self._number: dict[str, int] = {}
         self._own: dict[int, str] = {}
 
-    def add(self, own: str) -> int | None:
-        """The number of a new id, from 1; ``None`` where the id is here already."""
+    def add(self, own: str) -> int:
+        """The number of a new id, from 1.
+
+        Raises:
+            ValueError: The id is here already.
+        """
         if own in self._number:
-            return None
+            raise ValueError(f"The id {own!r} is here already.")
         number = self._before.get(own)
         if number is None:
             number, self._next = self._next, self._next + 1
         self._number[own] = number
         self._own[number] = own
         return number
+
+    def remove(self, own: str) -> None:
+        """Forget an id, if it is here; its number is not given again."""
+        number = self._number.pop(own, None)
+        if number is not None:
+            del self._own[number]
 
     def number(self, own: str) -> int | None:
         """The number of an id, ``None`` for one that is not here."""

@@ -59,24 +59,6 @@ def field_names(
     ]
 
 
-def item_of(row: Mapping[str, Any], number: int) -> Item:
-    """An item from one object, as the server is given it: the same columns, checked in the same way.
-
-    Raises:
-        Unfit: A value cannot be used.
-    """
-    title = values.text(row.get("title"))[0]
-    if not title:
-        raise _UNTITLED
-    fields = {
-        name: found
-        for name, value in row.items()
-        if name not in columns.ITEMS and (found := values.categories(value))
-    }
-    text = values.text(row.get("text"), spaces=False)[0]
-    return Item(number, title, text, values.text(row.get("names"))[0], fields)
-
-
 class _Row:
     """One row of the file, with where to note what is wrong with it."""
 
@@ -108,9 +90,7 @@ class _Row:
             self.note("title", values.CONTROL, title, kept=True)
         longer = self._text("text", text, spaces=False)
         names = self._text("names", more, spaces=True)
-        number = ids.add(found)
-        assert number is not None
-        return Item(number, called, longer, names, self._fields(cells))
+        return Item(ids.add(found), called, longer, names, self._fields(cells))
 
     def _text(self, column: str, value: Any, *, spaces: bool) -> str:
         try:

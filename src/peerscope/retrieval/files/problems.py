@@ -22,7 +22,15 @@ LONGEST_EXCERPT = 200
 
 
 class FileError(ValueError):
-    """A file that cannot be used at all; the message names it, and says what to do."""
+    """A file that cannot be used at all; the message names it, and says what to do.
+
+    Attributes:
+        nothing_left: Whether it was read, but not one row could go in.
+    """
+
+    def __init__(self, message: str, *, nothing_left: bool = False) -> None:
+        super().__init__(message)
+        self.nothing_left = nothing_left
 
 
 class Unfit(ValueError):

@@ -100,3 +100,21 @@ def first_character(path: Path) -> str:
     with path.open("rb") as stream:
         start = stream.read(1024)
     return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1].decode("latin-1")
+
+
+class GivenRows:
+    """Rows that are at hand already."""
+
+    kinds: Mapping[str, str] = {}
+
+    def __init__(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.name = name
+        self.columns = tuple(dict.fromkeys(column for row in rows for column in row))
+        self.total: int | None = len(rows)
+        self._rows = rows
+
+    def batches(self, problems: Problems) -> Iterator[Batch]:
+        """All of them, counted from 1."""
+        if self._rows:
+            columns = {name: [row.get(name) for row in self._rows] for name in self.columns}
+            yield Batch(range(1, len(self._rows) + 1), columns)
