@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 
 import uvicorn
@@ -10,8 +11,10 @@ from peerscope.cli.context import out
 from peerscope.cli.errors import CommandError
 from peerscope.discover import SiteDiscovery
 from peerscope.record import Database
+from peerscope.retrieval.files.models import ServedModels
 from peerscope.settings import Settings
 from peerscope.web import create_app
+from peerscope.web.servable import create_servable_app
 
 
 def serve_site(settings: Settings, database: Database) -> None:
@@ -22,11 +25,29 @@ def serve_site(settings: Settings, database: Database) -> None:
     """
     listener = _bound(settings.host, settings.port)
     app = create_app(settings, database, SiteDiscovery(database, settings.bundles, settings.index))
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    out.print(f"Serving {settings.site_name} at http://{shown}:{port}/ (Ctrl-C stops it)")
+    out.print(f"Serving {settings.site_name} at {_address(listener)} (Ctrl-C stops it)")
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def serve_models(models: ServedModels, host: str, port: int, writable: bool) -> None:
+    """Serve a folder of models until interrupted.
+
+    Raises:
+        CommandError: The port is taken.
+    """
+    listener = _bound(host, port)
+    app = create_servable_app(models, writable=writable)
+    out.print(f"Serving {models.home.folder} at {_address(listener)} (Ctrl-C stops it)")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    config = uvicorn.Config(app, log_level="warning", access_log=False)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}/"
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -78,6 +78,7 @@ def build(
     tokenizer: Tokenizer | None = None,
     metadata: Mapping[str, Any] | None = None,
     bounds: gates.Bounds | None = None,
+    beside: Callable[[Path], None] | None = None,
     progress: Progress | None = None,
 ) -> BuildReport:
     """Build a bundle and put it into service if it passes its gates.
@@ -92,6 +93,7 @@ def build(
         tokenizer: The site's tokenizer (the towers' own where there are towers).
         metadata: Kept in the manifest.
         bounds: What the gates demand.
+        beside: Given the bundle's folder, puts further files into it before they are hashed.
         progress: Told of the stage.
     """
     report = progress or (lambda stage, done, total: None)
@@ -113,6 +115,8 @@ def build(
         spelling.save(staged / "spelling.json")
         if towers is not None:
             save_towers(towers, staged / "towers")
+        if beside is not None:
+            beside(staged)
         opened = ExactIndex.open(str(staged / "index"), tokenizer)
         engine = SearchEngine(opened, towers, Fusion(), tokenizer, spelling)
         report("fitting the order", 0, None)

@@ -262,6 +262,28 @@ class SearchEngine:
         asked = self._embed_query(query, user, overlay)
         near = self._nearest(overlay, asked, candidates, where)
         ids = np.union1d(matching, np.concatenate([matching, *near]))
+        capped = any(len(found) >= candidates for found in (matching, *near))
+        return self._pool(overlay, asked, query, terms, ids, capped)
+
+    def features(
+        self, query: str, ids: IntArray, user: User | None = None
+    ) -> tuple[FloatArray, FloatArray | None, FloatArray]:
+        """What `Fusion.combine` takes, for known items instead of the candidates, in their order."""
+        overlay = self._overlay
+        asked = self._embed_query(query, user, overlay)
+        terms = self.tokenizer.query_terms(query)
+        found = self._pool(overlay, asked, query, terms, ids, capped=False).found
+        return found.lexical, found.dense, found.title
+
+    def _pool(
+        self,
+        overlay: Overlay,
+        asked: _Asked | None,
+        query: str,
+        terms: list[str],
+        ids: IntArray,
+        capped: bool,
+    ) -> _Pool:
         stored = overlay.stored_terms(ids.tolist())
         counts = self.tokenizer.query_counts(query)
         words = overlay.lexical_scores(counts, stored)
@@ -288,7 +310,7 @@ class SearchEngine:
         return _Pool(
             found,
             dense,
-            any(len(part) >= candidates for part in (matching, *near)),
+            capped,
             heads,
             asked is not None and asked.plain is not None,
             self._reasons(overlay, asked, ids, vectors, dense),
