@@ -28,6 +28,11 @@ RATIO, RATIO_FROM = 1000, 64 << 20
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 
+ZSTD_PIECE = 1 << 10
+"""Bytes unfolded in one go: four bytes of zstd may stand for 128 KB, so a piece makes 32 MB at most."""
+
+ZSTD_WINDOW = 1 << 28
+"""Most memory that a frame may ask for, in bytes; twice what the zstd program allows by itself."""
 
 GET_AGAIN = "Get the file again and import it; what came before is in."
 """The mend of a file that breaks off."""
@@ -83,10 +88,10 @@ def _gzip(raw: IO[bytes]) -> Iterator[bytes]:
 def _zstd(raw: IO[bytes]) -> Iterator[bytes]:
     """Frames one after the other; a decompressor object says whether a frame came to its end."""
     unfolder: Any = None
-    while compressed := raw.read(1 << 14):
+    while compressed := raw.read(ZSTD_PIECE):
         while compressed:
             if unfolder is None:
-                unfolder = zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+                unfolder = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
             yield unfolder.decompress(compressed)
             compressed = unfolder.unused_data if unfolder.eof else b""
             unfolder = None if unfolder.eof else unfolder
