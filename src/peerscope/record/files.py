@@ -28,8 +28,9 @@ RATIO, RATIO_FROM = 1000, 64 << 20
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 
-ZSTD_PIECE = 1 << 10
-"""Bytes unfolded in one go: four bytes of zstd may stand for 128 KB, so a piece makes 32 MB at most."""
+GZIP_PIECE, ZSTD_PIECE = 1 << 12, 1 << 8
+"""Bytes unfolded in one go. A byte of gzip may stand for 1 KB, four bytes of zstd for 128 KB: a piece
+makes 4 or 8 MB at most."""
 
 ZSTD_WINDOW = 1 << 28
 """Most memory that a frame may ask for, in bytes; twice what the zstd program allows by itself."""
@@ -74,7 +75,7 @@ def blocks(path: str | Path) -> Iterator[bytes]:
 def _gzip(raw: IO[bytes]) -> Iterator[bytes]:
     """Members one after the other; what came before a break is given out."""
     unfolder: Any = None
-    while compressed := raw.read(1 << 14):
+    while compressed := raw.read(GZIP_PIECE):
         while compressed:
             if unfolder is None:
                 unfolder = zlib.decompressobj(wbits=31)
