@@ -128,6 +128,24 @@ def test_exit_codes_mean_something(tmp_path, home) -> None:
     assert run("export", "--format", "docx", "--home", home).exit_code == 2
 
 
+def test_what_fails_still_reports(tmp_path) -> None:
+    """Twenty works that say the same lie in one point: the bundle is refused, and the report says so."""
+    path = tmp_path / "same.bib"
+    entry = "@article{{k{n}, title={{Words about words}}, author={{Person{n}, Ada}}, year={{{year}}}}}\n"
+    path.write_text("".join(entry.format(n=n, year=1990 + n) for n in range(20)))
+    done = run("up", str(path), "--home", str(tmp_path / "site"), "--no-serve", "--json")
+    assert done.exit_code == 4
+    report = json.loads(done.stdout)
+    assert report["import"][0]["added"] == 20
+    assert report["publish"]["published"] is False
+    assert "not published" in done.stderr
+    bad = tmp_path / "bad.bib"
+    bad.write_text("@article{a, year={2020}}")
+    done = run("import", str(bad), "--home", str(tmp_path / "other"), "--json")
+    assert done.exit_code == 3
+    assert json.loads(done.stdout)[0]["quarantined"] == 1
+
+
 def test_every_command_is_documented() -> None:
     text = (DOCS / "cli.md").read_text()
     assert sorted(command.name for command in app.registered_commands) == sorted(COMMANDS)
