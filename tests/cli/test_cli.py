@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -144,6 +145,18 @@ def test_what_fails_still_reports(tmp_path) -> None:
     done = run("import", str(bad), "--home", str(tmp_path / "other"), "--json")
     assert done.exit_code == 3
     assert json.loads(done.stdout)[0]["quarantined"] == 1
+
+
+def test_a_bundle_of_another_version_is_told_before_serving(home, tmp_path) -> None:
+    folder = tmp_path / "copied"
+    shutil.copytree(home, folder, symlinks=True)
+    for manifest in folder.glob("bundles/*/manifest.json"):
+        stated = json.loads(manifest.read_text())
+        manifest.write_text(json.dumps(stated | {"format": 0}))
+    done = run("serve", "--home", str(folder), "--port", "0")
+    assert done.exit_code == 1
+    assert "publish again" in done.stderr
+    assert "Serving" not in done.stdout
 
 
 def test_every_command_is_documented() -> None:

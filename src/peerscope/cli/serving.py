@@ -19,9 +19,12 @@ def serve_site(settings: Settings, database: Database) -> None:
 
     Raises:
         CommandError: The port is taken.
+        ValueError: The bundle in service cannot be read; the operator is told, not every reader.
     """
+    discovery = SiteDiscovery(database, settings.bundles, settings.index)
+    discovery.status()
     listener = _bound(settings.host, settings.port)
-    app = create_app(settings, database, SiteDiscovery(database, settings.bundles, settings.index))
+    app = create_app(settings, database, discovery)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     out.print(f"Serving {settings.site_name} at http://{shown}:{port}/ (Ctrl-C stops it)")
