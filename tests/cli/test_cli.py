@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,6 +127,36 @@ def test_exit_codes_mean_something(tmp_path, home) -> None:
     empty.write_text("@article{a, year={2020}}")
     assert run("import", str(empty), "--home", str(tmp_path / "fresh")).exit_code == 3
     assert run("export", "--format", "docx", "--home", home).exit_code == 2
+
+
+def test_what_fails_still_reports(tmp_path) -> None:
+    """Twenty works that say the same lie in one point: the bundle is refused, and the report says so."""
+    path = tmp_path / "same.bib"
+    entry = "@article{{k{n}, title={{Words about words}}, author={{Person{n}, Ada}}, year={{{year}}}}}\n"
+    path.write_text("".join(entry.format(n=n, year=1990 + n) for n in range(20)))
+    done = run("up", str(path), "--home", str(tmp_path / "site"), "--no-serve", "--json")
+    assert done.exit_code == 4
+    report = json.loads(done.stdout)
+    assert report["import"][0]["added"] == 20
+    assert report["publish"]["published"] is False
+    assert "not published" in done.stderr
+    bad = tmp_path / "bad.bib"
+    bad.write_text("@article{a, year={2020}}")
+    done = run("import", str(bad), "--home", str(tmp_path / "other"), "--json")
+    assert done.exit_code == 3
+    assert json.loads(done.stdout)[0]["quarantined"] == 1
+
+
+def test_a_bundle_of_another_version_is_told_before_serving(home, tmp_path) -> None:
+    folder = tmp_path / "copied"
+    shutil.copytree(home, folder, symlinks=True)
+    for manifest in folder.glob("bundles/*/manifest.json"):
+        stated = json.loads(manifest.read_text())
+        manifest.write_text(json.dumps(stated | {"format": 0}))
+    done = run("serve", "--home", str(folder), "--port", "0")
+    assert done.exit_code == 1
+    assert "publish again" in done.stderr
+    assert "Serving" not in done.stdout
 
 
 def test_every_command_is_documented() -> None:

@@ -142,6 +142,10 @@ def test_streaming_changes_nothing_and_unknown_rows_do_not_count() -> None:
 
 def test_too_few_vectors_are_not_judged() -> None:
     assert not metered(np.eye(4)[:1]).collapsed
+    few = metered(np.repeat(np.eye(4)[:1], 15, axis=0))
+    assert not few.collapsed
+    assert few.mean_cosine == pytest.approx(1)
+    assert metered(np.repeat(np.eye(4)[:1], 16, axis=0)).collapsed
 
 
 def scored(seed: int = 0, rows: int = 4, columns: int = 7):

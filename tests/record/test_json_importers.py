@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
+from peerscope.record import ingest
 from peerscope.record.importers import IMPORTERS, UnknownFormatError, importer_for
 from peerscope.record.importers.acl_xml import AclXmlImporter, paper_id
 from peerscope.record.importers.jsonl import JsonLinesImporter, parse_work, scheme_of
 from peerscope.record.importers.openalex import OpenAlexImporter
 from peerscope.record.importers.openalex import parse_work as parse_openalex
 from peerscope.record.importers.starter import StarterImporter
+from peerscope.record.models import Citation, Work
 from peerscope.record.parsed import Good, Quarantined
 from peerscope.record.starter import FOLDER, STARTER
 
@@ -334,3 +337,24 @@ def test_control_characters_and_markup_do_not_reach_a_title() -> None:
     )
     assert "\u202e" not in work.title
     assert "\\textbf" not in work.title
+
+
+def test_references_by_ids_of_the_file_resolve_within_it(database, tmp_path) -> None:
+    """Two files may use the same ids for different works."""
+    lines = [
+        {"id": "one", "title": "The first of some works", "references": ["two", "missing"]},
+        {"id": "two", "title": "The second of some works", "references": ["one", "two"]},
+    ]
+    for name in ("a.jsonl", "b.jsonl"):
+        path = tmp_path / name
+        path.write_text(
+            "\n".join(json.dumps(one | {"title": f"{one['title']} in {name[0]}"}) for one in lines)
+        )
+        report = ingest(database, JsonLinesImporter(), str(path))
+        assert report.added == 2
+    with database.session() as session:
+        titles = dict(session.execute(select(Work.id, Work.title)).all())
+        found = session.execute(select(Citation.citing_id, Citation.cited_id, Citation.raw)).all()
+    told = sorted((titles[one][-1], titles[other][-1]) for one, other, _ in found if other)
+    assert told == [("a", "a"), ("a", "a"), ("b", "b"), ("b", "b")]
+    assert [raw for _, other, raw in found if other is None] == ["missing", "missing"]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from peerscope.discover import SiteDiscovery
@@ -16,6 +20,10 @@ from peerscope.record.importers import importer_for
 from peerscope.record.starter import FOLDER, STARTER
 from peerscope.settings import Settings
 from peerscope.web import create_app
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update"]  # fmt: skip
 
 HOSTILE = r"""
 @article{script, title={<script>alert(1)</script> A title with "quotes" & <b>tags</b>},
@@ -105,3 +113,29 @@ def static_folder() -> Path:
     import peerscope.web
 
     return Path(peerscope.web.__file__).parent / "static"
+
+
+@pytest.fixture(scope="session")
+def address(site) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(create_app(*site), port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    for _ in range(200):
+        if server.started:
+            break
+        time.sleep(0.05)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium on this machine")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()

@@ -22,9 +22,12 @@ def serve_site(settings: Settings, database: Database) -> None:
 
     Raises:
         CommandError: The port is taken.
+        ValueError: The bundle in service cannot be read; the operator is told, not every reader.
     """
+    discovery = SiteDiscovery(database, settings.bundles, settings.index)
+    discovery.status()
     listener = _bound(settings.host, settings.port)
-    app = create_app(settings, database, SiteDiscovery(database, settings.bundles, settings.index))
+    app = create_app(settings, database, discovery)
     out.print(f"Serving {settings.site_name} at {_address(listener)} (Ctrl-C stops it)")
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[listener])

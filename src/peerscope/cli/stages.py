@@ -57,13 +57,19 @@ def up(
     with explained(err):
         settings = settings_for(home, host=host, port=port)
         database = open_record(settings, create=True)
-        report = _import_all(database, files or [STARTER], force=False)
-        learned = _train(settings, database)
-        published = _publish(settings, database)
+        reports = _import_all(database, files or [STARTER], force=False)
+        told: dict[str, Any] = {"import": [report.as_dict() for report in reports]}
+        if _anything(reports):
+            told["train"] = _train(settings, database)
+            published = _publish(settings, database)
+            told["publish"] = published.as_dict()
         if as_json:
-            print_json({"import": report, "train": learned, "publish": published.as_dict()})
+            print_json(told)
+        _demand_something(reports)
         if not no_serve:
+            # Pages and lists need no bundle, and an older one may be in service.
             _serve(settings, database)
+        _demand_published(published)
 
 
 def import_files(
@@ -76,9 +82,10 @@ def import_files(
                 f"Name a file to import, or {STARTER} for the starter collection.", Exit.USAGE
             )
         database = open_record(settings_for(home), create=True)
-        report = _import_all(database, files, force=force)
+        reports = _import_all(database, files, force=force)
         if as_json:
-            print_json(report)
+            print_json([report.as_dict() for report in reports])
+        _demand_something(reports)
 
 
 def train(home: Home = None, as_json: Json = False) -> None:
@@ -97,6 +104,7 @@ def publish(home: Home = None, as_json: Json = False) -> None:
         published = _publish(settings, open_record(settings, create=False))
         if as_json:
             print_json(published.as_dict())
+        _demand_published(published)
 
 
 def rollback(home: Home = None, as_json: Json = False) -> None:
@@ -128,17 +136,24 @@ def _serve(settings: Settings, database: Database) -> None:
     serve_site(settings, database)
 
 
-def _import_all(database: Database, files: list[str], *, force: bool) -> list[dict[str, Any]]:
+def _import_all(database: Database, files: list[str], *, force: bool) -> list[ImportReport]:
     reports = [_import_one(database, file, force=force) for file in files]
     if any(not report.skipped for report in reports):
         with reporting(err) as progress:
             resolve_people(database, progress=progress)
             refresh_counts(database)
-    if not any(report.positions > report.quarantined for report in reports):
+    return reports
+
+
+def _anything(reports: list[ImportReport]) -> bool:
+    return any(report.positions > report.quarantined for report in reports)
+
+
+def _demand_something(reports: list[ImportReport]) -> None:
+    if not _anything(reports):
         raise CommandError(
             "Not one record could go in; `peerscope quarantine` says why.", Exit.NOTHING_IMPORTED
         )
-    return [report.as_dict() for report in reports]
 
 
 def _import_one(database: Database, file: str, *, force: bool) -> ImportReport:
@@ -171,6 +186,9 @@ def _publish(settings: Settings, database: Database) -> PublishOutcome:
     with reporting(err) as progress:
         published = publish_site(settings, database, progress)
     err.print(published.sentence(), highlight=False)
+    return published
+
+
+def _demand_published(published: PublishOutcome) -> None:
     if not published.published:
         raise CommandError(f"The new bundle was not published: {published.refusal}", Exit.GATES)
-    return published

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 LEAST_SPREAD = 0.25
 HIGHEST_COSINE = 0.9
 LEAST_RANK_SHARE = 0.05
+FEWEST = 16
+"""Fewer vectors are not judged: a handful of texts that share two words lie in one point by nature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class CollapseMeter:
         self._outer += rows.T @ rows
 
     def report(self) -> CollapseReport:
-        """The report over all vectors so far; fewer than two are no collapse."""
+        """The report over all vectors so far; fewer than `FEWEST` are measured but not judged."""
         d = len(self._sum)
         if self._n < 2:
             return CollapseReport(
@@ -84,7 +86,10 @@ class CollapseMeter:
         spread = float(np.sqrt(np.maximum(np.diag(covariance), 0.0)).mean() * np.sqrt(d))
         cosine = (self._n * centre**2 - 1) / (self._n - 1)
         rank = effective_rank(covariance)
-        collapsed, reason = verdict(spread, cosine, rank, min(d, self._n - 1))
+        if self._n < FEWEST:
+            collapsed, reason = False, f"{self._n} vectors are too few to judge."
+        else:
+            collapsed, reason = verdict(spread, cosine, rank, min(d, self._n - 1))
         return CollapseReport(self._n, centre, residual, spread, cosine, rank, d, collapsed, reason)
 
 
@@ -105,7 +110,7 @@ def verdict(spread: float, cosine: float, rank: float, reachable: int) -> tuple[
             f"The vectors lie in nearly one point: spread {spread:.2f} (1 is even), "
             f"mean cosine {cosine:.2f}."
         )
-    if rank < LEAST_RANK_SHARE * reachable and reachable >= 16:
+    if rank < LEAST_RANK_SHARE * reachable and reachable >= FEWEST:
         return True, (
             f"The vectors use few directions: effective rank {rank:.1f} of {reachable} reachable."
         )

@@ -28,6 +28,12 @@ RATIO, RATIO_FROM = 1000, 64 << 20
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 
+GZIP_PIECE, ZSTD_PIECE = 1 << 12, 1 << 8
+"""Bytes unfolded in one go. A byte of gzip may stand for 1 KB, four bytes of zstd for 128 KB: a piece
+makes 4 or 8 MB at most."""
+
+ZSTD_WINDOW = 1 << 28
+"""Most memory that a frame may ask for, in bytes; twice what the zstd program allows by itself."""
 
 GET_AGAIN = "Get the file again and import it; what came before is in."
 """The mend of a file that breaks off."""
@@ -69,7 +75,7 @@ def blocks(path: str | Path) -> Iterator[bytes]:
 def _gzip(raw: IO[bytes]) -> Iterator[bytes]:
     """Members one after the other; what came before a break is given out."""
     unfolder: Any = None
-    while compressed := raw.read(1 << 14):
+    while compressed := raw.read(GZIP_PIECE):
         while compressed:
             if unfolder is None:
                 unfolder = zlib.decompressobj(wbits=31)
@@ -83,10 +89,10 @@ def _gzip(raw: IO[bytes]) -> Iterator[bytes]:
 def _zstd(raw: IO[bytes]) -> Iterator[bytes]:
     """Frames one after the other; a decompressor object says whether a frame came to its end."""
     unfolder: Any = None
-    while compressed := raw.read(1 << 14):
+    while compressed := raw.read(ZSTD_PIECE):
         while compressed:
             if unfolder is None:
-                unfolder = zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+                unfolder = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
             yield unfolder.decompress(compressed)
             compressed = unfolder.unused_data if unfolder.eof else b""
             unfolder = None if unfolder.eof else unfolder

@@ -135,12 +135,14 @@ class _Reading:
                 # What was read before the importer failed is good: it stays, then the error is told.
                 self._write(batch, done=False)
                 raise
-            self._write(batch, done=len(batch) < size)
-            # An importer may make cycles: only the young objects of this batch are walked.
+            read = len(batch)
+            self._write(batch, done=read < size)
+            batch.clear()
+            # An importer may make cycles; what the batch held is gone already, so little is walked.
             gc.collect(1)
-            if progress is not None and batch:
+            if progress is not None and read:
                 progress("import", self._report.positions, None)
-            if len(batch) < size:
+            if read < size:
                 return
 
     def _write(self, batch: list[Record], *, done: bool) -> None:

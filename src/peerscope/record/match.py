@@ -161,9 +161,9 @@ class Matcher:
 
 
 def find_owners(
-    connection: Connection, pairs: Iterable[tuple[str, str]]
+    connection: Connection, pairs: Iterable[tuple[str, str]], entity: str = "W"
 ) -> dict[tuple[str, str], int]:
-    """The works that hold the given identifiers, one query per scheme."""
+    """The works (or entities of another letter) that hold identifiers, one query per scheme."""
     ident = table_of(Identifier)
     by_scheme: dict[str, set[str]] = defaultdict(set)
     for scheme, value in pairs:
@@ -171,10 +171,10 @@ def find_owners(
     owners: dict[tuple[str, str], int] = {}
     for scheme, values in by_scheme.items():
         query = select(ident.c.value, ident.c.entity_id).where(
-            ident.c.entity == "W", ident.c.scheme == scheme
+            ident.c.entity == entity, ident.c.scheme == scheme
         )
-        for value, work_id in fetch_in(connection, query, ident.c.value, values):
-            owners[(scheme, value)] = work_id
+        for value, number in fetch_in(connection, query, ident.c.value, values):
+            owners[(scheme, value)] = number
     return owners
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from peerscope.record.blocks import Decision
 from peerscope.record.bulk import Ids, chunks, fetch_in, insert_rows, table_of, timestamp
+from peerscope.record.match import find_owners
 from peerscope.record.models import Authorship, Identifier, Person, Work
 from peerscope.record.names import Name
 
@@ -155,16 +156,7 @@ def _write_identifiers(
                     rows[min(cluster.reasons)].source_id,
                 )
                 wanted[(scheme, value)] = min(claim, wanted.get((scheme, value), claim))
-    by_scheme: dict[str, list[str]] = defaultdict(list)
-    for scheme, value in wanted:
-        by_scheme[scheme].append(value)
-    there: dict[tuple[str, str], int] = {}
-    for scheme, stated in by_scheme.items():
-        query = select(table.c.value, table.c.entity_id).where(
-            table.c.entity == "A", table.c.scheme == scheme
-        )
-        for value, person in fetch_in(connection, query, table.c.value, stated):
-            there[(scheme, value)] = person
+    there = find_owners(connection, wanted, "A")
     new = []
     for (scheme, value), (_, person, source) in wanted.items():
         if (scheme, value) not in there:

@@ -40,7 +40,7 @@ def answer(request: Request, status: int, detail: str | None = None) -> Response
         status,
         code=status,
         sentence=sentence,
-        title=HTTPStatus(status).phrase,
+        title=HTTPStatus(status).phrase.capitalize(),
     )
 
 

@@ -1,56 +1,82 @@
-"""A graph slice as a picture: places, sizes and labels for the SVG template."""
+"""A graph slice as a picture and as a table: places, sizes and labels, and the same edges in words."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
-from peerscope.discover import GraphSlice
+from peerscope.discover import GraphNode, GraphSlice
 
 WIDTH, HEIGHT, MARGIN = 720, 460, 56
-LABELLED = 22
-LONGEST_LABEL = 30
-CHARACTER, LINE = 6.1, 14
+
+
+@dataclass(frozen=True, slots=True)
+class Lettering:
+    """How labels are set: how many at most, how long, and how large in units of the picture."""
+
+    most: int
+    longest: int
+    character: float
+    line: float
+
+
+WIDE = Lettering(most=22, longest=30, character=6.1, line=14)
+NARROW = Lettering(most=9, longest=20, character=11.6, line=26)
+"""On a phone the picture is half as wide, so letters are twice as large and fewer have room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label beside its node."""
+
+    text: str
+    x: float
+    y: float
+    anchor: str
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnNode:
-    """A node with its place in the picture; ``label`` is empty where it would cover another."""
+    """A node with its place in the picture; a label is ``None`` where it would cover another."""
 
     key: str
     entity: str
-    id: int
     title: str
-    label: str
     x: float
     y: float
     size: float
-    anchor: str
-    label_x: float
-    label_y: float
+    wide: Label | None
+    narrow: Label | None
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnEdge:
-    """An edge between two places."""
+class Row:
+    """Edges of one node that have one reason; ``first`` if the table names the node here first.
 
-    kind: str
-    x1: float
-    y1: float
-    x2: float
-    y2: float
+    A target is its label, and its key where the table has not linked it yet.
+    """
+
+    source: str
+    first: bool
+    reason: str
+    targets: tuple[tuple[str, str | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A slice ready to be drawn."""
+    """A slice ready to be drawn and told."""
 
     nodes: tuple[DrawnNode, ...]
-    edges: tuple[DrawnEdge, ...]
+    paths: dict[str, str]
+    """Kind of edge to the path through all its edges: one element for many keeps the page small."""
     entities: tuple[str, ...]
+    rows: tuple[Row, ...]
+    labels: Mapping[str, str]
 
 
 def drawn(found: GraphSlice) -> Picture:
-    """Scale a slice to the picture and label its largest nodes where there is room."""
+    """Scale a slice to the picture, label its largest nodes where there is room, and list its edges."""
     places = {
         node.key: (
             round(MARGIN + node.x * (WIDTH - 2 * MARGIN), 1),
@@ -58,66 +84,106 @@ def drawn(found: GraphSlice) -> Picture:
         )
         for node in found.nodes
     }
-    taken = [(x - 9, y - 9, x + 9, y + 9) for x, y in places.values()]
-    labelled = {}
-    order = sorted(found.nodes, key=lambda node: (-node.weight, node.key))
-    for node in order[:LABELLED]:
-        if box := _room(node.label, places[node.key], 4 + 7 * node.weight, taken):
-            labelled[node.key] = box
-            taken.append(box[3])
-    nodes = []
-    for node in found.nodes:
-        x, y = places[node.key]
-        anchor, label_x, label_y, _ = labelled.get(node.key) or ("start", 0.0, 0.0, None)
-        label = _short(node.label) if node.key in labelled else ""
-        size = round(4 + 7 * node.weight, 1)
-        nodes.append(
-            DrawnNode(
-                node.key,
-                node.entity,
-                node.id,
-                node.label,
-                label,
-                x,
-                y,
-                size,
-                anchor,
-                label_x,
-                label_y,
-            )
+    wide, narrow = (_labelled(found.nodes, places, letters) for letters in (WIDE, NARROW))
+    nodes = tuple(
+        DrawnNode(
+            node.key,
+            node.entity,
+            node.label,
+            *places[node.key],
+            _size(node),
+            wide.get(node.key),
+            narrow.get(node.key),
         )
-    edges = tuple(
-        DrawnEdge(edge.kind, *places[edge.source], *places[edge.target]) for edge in found.edges
+        for node in found.nodes
     )
     present = {node.entity for node in found.nodes}
-    return Picture(tuple(nodes), edges, tuple(kind for kind in "WATIS" if kind in present))
+    return Picture(
+        nodes,
+        _paths(found, places),
+        tuple(kind for kind in "WATIS" if kind in present),
+        _rows(found),
+        {node.key: node.label for node in found.nodes},
+    )
+
+
+def _paths(found: GraphSlice, places: dict[str, tuple[float, float]]) -> dict[str, str]:
+    paths: dict[str, str] = {}
+    for edge in found.edges:
+        (x1, y1), (x2, y2) = places[edge.source], places[edge.target]
+        path = f"M{x1:.0f} {y1:.0f}L{x2:.0f} {y2:.0f}"
+        paths[edge.kind] = paths.get(edge.kind, "") + path
+    return paths
+
+
+def _size(node: GraphNode) -> float:
+    return round(4 + 7 * node.weight, 1)
+
+
+def _rows(found: GraphSlice) -> tuple[Row, ...]:
+    """Every edge once, under its source and reason; every node linked at its first mention."""
+    labels = {node.key: node.label for node in found.nodes}
+    order = {node.key: place for place, node in enumerate(found.nodes)}
+    edges = sorted(found.edges, key=lambda e: (order[e.source], e.reason, order[e.target]))
+    linked = {edge.source for edge in edges}
+    rows = []
+    before = None
+    for (source, reason), group in groupby(edges, key=lambda e: (e.source, e.reason)):
+        targets = []
+        for edge in group:
+            targets.append((labels[edge.target], None if edge.target in linked else edge.target))
+            linked.add(edge.target)
+        rows.append(Row(source, source != before, reason, tuple(targets)))
+        before = source
+    return tuple(rows)
 
 
 Box = tuple[float, float, float, float]
 
 
-def _short(label: str) -> str:
-    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1].rstrip() + "…"
+def _labelled(
+    nodes: tuple[GraphNode, ...], places: dict[str, tuple[float, float]], letters: Lettering
+) -> dict[str, Label]:
+    """Labels of the largest nodes, as far as they cover neither each other nor another node."""
+    own = {}
+    for node in nodes:
+        (x, y), size = places[node.key], _size(node) + 2
+        own[node.key] = (x - size, y - size, x + size, y + size)
+    taken: list[Box] = []
+    labels: dict[str, Label] = {}
+    for node in sorted(nodes, key=lambda node: (-node.weight, node.key)):
+        if len(labels) == letters.most:
+            break
+        others = [box for key, box in own.items() if key != node.key]
+        if room := _room(node, places[node.key], letters, taken + others):
+            labels[node.key], box = room
+            taken.append(box)
+    return labels
 
 
 def _room(
-    label: str, place: tuple[float, float], size: float, taken: list[Box]
-) -> tuple[str, float, float, Box] | None:
+    node: GraphNode, place: tuple[float, float], letters: Lettering, taken: list[Box]
+) -> tuple[Label, Box] | None:
     """Right, left, below or above the node, the first that covers nothing and stays in the picture."""
     x, y = place
-    wide = CHARACTER * len(_short(label))
+    size, line = _size(node), letters.line
+    text = _short(node.label, letters.longest)
+    wide = letters.character * len(text)
     for anchor, label_x, label_y, left in (
-        ("start", x + size + 4, y + 4, x + size + 4),
-        ("end", x - size - 4, y + 4, x - size - 4 - wide),
-        ("middle", x, y + size + 13, x - wide / 2),
+        ("start", x + size + 4, y + 0.3 * line, x + size + 4),
+        ("end", x - size - 4, y + 0.3 * line, x - size - 4 - wide),
+        ("middle", x, y + size + 0.9 * line, x - wide / 2),
         ("middle", x, y - size - 5, x - wide / 2),
     ):
-        box = (left, label_y - LINE + 3, left + wide, label_y + 3)
+        box = (left, label_y - 0.8 * line, left + wide, label_y + 0.2 * line)
         inside = box[0] >= 2 and box[2] <= WIDTH - 2 and box[1] >= 0 and box[3] <= HEIGHT
-        own = (x - 9, y - 9, x + 9, y + 9)
-        if inside and not any(_covers(box, other) for other in taken if other != own):
-            return anchor, round(label_x, 1), round(label_y, 1), box
+        if inside and not any(_covers(box, other) for other in taken):
+            return Label(text, round(label_x, 1), round(label_y, 1), anchor), box
     return None
+
+
+def _short(label: str, longest: int) -> str:
+    return label if len(label) <= longest else label[: longest - 1].rstrip() + "…"
 
 
 def _covers(one: Box, other: Box) -> bool:

@@ -52,6 +52,7 @@ def jsonld_work(work: ParsedWork) -> dict[str, Any]:
         "identifier": [
             {"@type": "PropertyValue", "propertyID": scheme, "value": value}
             for scheme, value in work.ids.items()
+            if scheme != "local"
         ],
         "sameAs": links[1:],
         "url": work.url,

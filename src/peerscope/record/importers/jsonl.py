@@ -3,13 +3,16 @@
 Known keys: ``id, title, abstract, summary, year, date, type, venue, container, source, language, doi, pmid,
 arxiv, url, license, open_access, authors, affiliations, references, categories, concepts, topics, keywords,
 subjects``; others are kept in ``extra``. The form of the ``id`` says which scheme it and the references
-belong to (ACL Anthology, arXiv, OpenAlex); any other id is local to the file.
+belong to (ACL Anthology, arXiv, OpenAlex); any other id is local to the file, as are references by it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -106,7 +109,8 @@ class JsonLinesImporter:
 
     def read(self, path: str) -> Iterator[Record]:
         """Stream the records of a local file, plain or compressed."""
-        return read_json_lines(path, parse_work)
+        place = hashlib.blake2b(str(Path(path).resolve()).encode(), digest_size=4).hexdigest()
+        return read_json_lines(path, partial(parse_work, place=place))
 
 
 def probe(path: str) -> frozenset[str]:
@@ -135,8 +139,12 @@ def _carried(content: bytes) -> set[str]:
     return found.keys() | ({"affiliations"} if stated else set())
 
 
-def parse_work(found: dict[str, Any]) -> ParsedWork:
+def parse_work(found: dict[str, Any], place: str = "") -> ParsedWork:
     """One object as a work.
+
+    Args:
+        found: The object.
+        place: What sets the file's own ids apart from the same ids in other files.
 
     Raises:
         Refused: It has no title, or its year is impossible.
@@ -145,7 +153,7 @@ def parse_work(found: dict[str, Any]) -> ParsedWork:
     require_title(title.text)
     key = text_of(found.get("id")) or text_of(found.get("doi")) or title.text[:200]
     scheme, value = scheme_of(key)
-    ids = _ids(found, scheme, value)
+    ids = _ids(found, scheme, value if scheme != "local" else f"{place}:{value}")
     raw_abstract = text_of(found.get("abstract"))
     abstract = from_mixed(raw_abstract) if raw_abstract else None
     venue, venue_ids = _venue(found)
@@ -172,7 +180,7 @@ def parse_work(found: dict[str, Any]) -> ParsedWork:
         ids=ids,
         authors=_authors(found, scheme),
         topics=_topics(found),
-        references=[_reference(one, scheme) for one in strings(found.get("references"))],
+        references=[_reference(one, scheme, place) for one in strings(found.get("references"))],
         extra=_extra(found),
     )
 
@@ -194,7 +202,7 @@ def scheme_of(key: str) -> tuple[str, str]:
 
 
 def _ids(found: dict[str, Any], scheme: str, value: str) -> dict[str, str]:
-    ids = {} if scheme == "local" else {scheme: value}
+    ids = {scheme: value}
     if doi := doi_of(text_of(found.get("doi")) or ""):
         ids["doi"] = doi
     if pmid := re.search(r"(\d+)/?$", text_of(found.get("pmid")) or ""):
@@ -291,9 +299,13 @@ def _topics(found: dict[str, Any]) -> list[ParsedTopic]:
     return list(topics.values())
 
 
-def _reference(one: str, scheme: str) -> ParsedReference:
+def _reference(one: str, scheme: str, place: str) -> ParsedReference:
     own, value = scheme_of(one)
-    return ParsedReference(scheme if own == "local" else own, value)
+    if own != "local":
+        return ParsedReference(own, value)
+    if scheme != "local":
+        return ParsedReference(scheme, value)
+    return ParsedReference("local", f"{place}:{value}", raw=value)
 
 
 def _extra(found: dict[str, Any]) -> dict[str, str]:

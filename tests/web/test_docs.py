@@ -1,0 +1,44 @@
+"""The document of pages and API names every address, parameter and form that there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from peerscope.record.export import EXPORTERS
+from peerscope.web.asked import DEEPEST, LONGEST
+from peerscope.web.pages import SCHEMES
+from peerscope.web.site import PLACES
+
+TEXT = (Path(__file__).parents[2] / "docs" / "web.md").read_text()
+
+
+def test_every_route_and_parameter_of_the_api_is_documented(client) -> None:
+    rows = dict(re.findall(r"^\| `(/(?:api/)?[^`]*)` \| ([^|]*) \|", TEXT, re.MULTILINE))
+    paths = client.get("/api/openapi.json").json()["paths"]
+    assert len(paths) >= 5
+    for path, methods in paths.items():
+        for operation in methods.values():
+            named = [one["name"] for one in operation.get("parameters", [])]
+            assert path in rows, path
+            assert not named or re.findall(r"`(\w+)`", rows[path]) == named, path
+
+
+def test_every_page_is_documented_and_every_documented_page_answers(client) -> None:
+    for letter, place in PLACES.items():
+        assert f"`/{place}/{letter}1`" in TEXT
+        assert f"`/{place}`" in TEXT
+    for address in set(re.findall(r"`(/[\w/]*)(?:\?[^`]*)?`", TEXT)) - {"/names/NAME"}:
+        assert client.get(address).status_code == 200, address
+
+
+def test_every_form_and_outside_identifier_is_documented() -> None:
+    for exporter in EXPORTERS.values():
+        assert f"`{exporter.suffix}`" in TEXT or f"W1{exporter.suffix}`" in TEXT, exporter.suffix
+    for place, (_, schemes) in SCHEMES.items():
+        assert any(f"/{place}/{scheme}:" in TEXT for scheme in schemes)
+
+
+def test_bounds_are_those_of_the_code() -> None:
+    assert f"{LONGEST:,}\ncharacters" in TEXT or f"{LONGEST:,} characters" in TEXT
+    assert f"end at {DEEPEST}" in TEXT
