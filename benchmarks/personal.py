@@ -69,7 +69,7 @@ def _best(**changes: Any) -> Callable[[int], TrainConfig]:
 
 
 def _paper(**changes: Any) -> Callable[[int], TrainConfig]:
-    return lambda seed: paper(**(SHORT | changes), seed=seed)
+    return lambda seed: paper(**(SHORT | {"history_dropout": 0.0} | changes), seed=seed)
 
 
 def trials() -> dict[str, Trial]:
