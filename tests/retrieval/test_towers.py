@@ -282,6 +282,11 @@ def test_the_mixing_ratio_gives_the_drawn_negatives(alpha, drawn) -> None:
     assert paper(alpha=alpha).random_negatives == drawn
 
 
+def test_the_paper_leaves_nothing_out_at_random() -> None:
+    # The paper names no dropout, neither of inputs nor of histories.
+    assert (paper().dropout, paper().history_dropout) == (0.0, 0.0)
+
+
 def test_what_a_query_led_to_and_its_own_item_are_no_negatives(items) -> None:
     clicks = [Interaction("query", items[n].id) for n in (4, 9)]
     clicks += [Interaction(items[7].title, items[2].id)]

@@ -64,7 +64,7 @@ def test_exit_codes_mean_something(shop_files, home, tmp_path) -> None:
     refused = run("train", str(bad), "--home", none)
     assert refused.exit_code == 3
     assert "Give every item a title" in refused.output.replace("\n", " ")
-    same = write_rows(tmp_path / "same.jsonl", [{"id": n, "title": "word"} for n in range(5)])
+    same = write_rows(tmp_path / "same.jsonl", [{"id": n, "title": "word"} for n in range(20)])
     assert run("train", str(same), "--home", none).exit_code == 0
     refused = run("index", "--home", none)
     assert refused.exit_code == 4

@@ -185,7 +185,7 @@ def paper(**changes: Any) -> TrainConfig:
         "text": "learned", "width": 64, "dim": 64, "hidden": (256, 128), "projection": 128,
         "residual": False, "titles_only": True, "trigrams": True, "buckets": 4096, "history": "mean",
         "loss": "hinge", "log_q": False, "mask_known": False, "batch": 64, "alpha": 0.5, "dropout": 0.0,
-        "optimizer": "adagrad", "learning_rate": 0.01,
+        "history_dropout": 0.0, "optimizer": "adagrad", "learning_rate": 0.01,
     }  # fmt: skip
     return TrainConfig(**(settings | changes))
 

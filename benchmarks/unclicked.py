@@ -1,0 +1,106 @@
+"""The row that the paper calls DSSM: towers whose only negatives were shown for the query and not chosen.
+
+Nobody logged what readers of these collections were shown, so a search stands in for the page they saw: the
+first results of BM25 among the works that existed, less those that were cited, are "shown and not clicked".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from personal_data import Asking, Collection
+from personal_measure import best
+from personal_systems import Words
+
+from peerscope.retrieval import Interaction, Item, Tokenizer, Trained
+from peerscope.retrieval.examples import Pairs, judged_queries, training_pairs
+from peerscope.retrieval.front import Front
+from peerscope.retrieval.histories import Histories
+from peerscope.retrieval.learn.config import TrainConfig
+from peerscope.retrieval.learn.data import meeting
+from peerscope.retrieval.learn.lists import Lists
+from peerscope.retrieval.learn.train import Trainer
+from peerscope.retrieval.lsa import random_bag
+from peerscope.retrieval.schema import IntArray
+from peerscope.retrieval.text import TokenizerSettings
+from peerscope.retrieval.towers import item_text
+
+SHOWN = 20
+"""Results on the page that stands in for the one that was shown."""
+
+
+class UnclickedOnly(Trainer):
+    """Training in which a pair's negatives are drawn from what its query had shown, and from nothing else.
+
+    ``config.hard`` of them are drawn for each pair.
+    """
+
+    shown: Lists
+
+    def _hard(self, drawn: IntArray, epoch: int, generator: np.random.Generator) -> IntArray:
+        askings = self._data.query[drawn]
+        places, sizes = self.shown.padded(askings, SHOWN)
+        picked = generator.random((len(drawn), self.config.hard)) * np.maximum(sizes, 1)[:, None]
+        return np.take_along_axis(places, picked.astype(np.int64), axis=1)
+
+    def _excluded(
+        self, chosen: IntArray, askings: IntArray, columns: IntArray
+    ) -> NDArray[np.bool_]:
+        return ~meeting(self.shown, askings, columns)
+
+
+def shown_and_passed_over(
+    collection: Collection, askings: Sequence[Asking]
+) -> dict[str, list[int]]:
+    """For each asking's text, the first results of BM25 that its work does not cite."""
+    scorer = Words(collection.items).fitted(1.2, 0.75).scorer(askings)
+    found = {}
+    for row, one in enumerate(askings):
+        scores = np.array(scorer(row, one)[: one.limit], np.float32)
+        scores[[place for place in (one.own, *one.relevant) if place < one.limit]] = -np.inf
+        found[one.text] = best(scores, SHOWN)
+    return found
+
+
+def train_unclicked(
+    items: Sequence[Item],
+    interactions: Sequence[Interaction],
+    config: TrainConfig,
+    shown: Mapping[str, Sequence[int]],
+) -> Trained:
+    """Towers of the ``paper`` kind whose only negatives are items shown for the query.
+
+    Args:
+        items: The catalogue.
+        interactions: Pairs; those whose query had nothing shown are left out.
+        config: Settings, with a learned table of term vectors and without history.
+        shown: Places of the items that each query had shown and that were not chosen.
+    """
+    tokenizer = Tokenizer(TokenizerSettings(trigrams=config.trigrams))
+    texts = [item.title if config.titles_only else item_text(item) for item in items]
+    bag = random_bag(
+        texts, tokenizer, width=config.width or 64, buckets=config.buckets, seed=config.seed
+    )
+    histories = Histories([], interactions, (item.id for item in items))
+    pairs = training_pairs(items, texts, interactions, config.seed, histories=histories)
+    pairs = _with_shown(pairs, shown)
+    judged = judged_queries(items, interactions, config.held_out, histories)
+    trainer = UnclickedOnly(Front(tokenizer, bag), pairs, judged, items, config)
+    trainer.shown = Lists.of([shown.get(text, ()) for text in pairs.queries])
+    towers = trainer.run()
+    report = trainer.report
+    note = (
+        f"Trained on {len(pairs):,} pairs with unclicked negatives only; pass {report.best} kept."
+    )
+    return Trained(towers, {"passes": report.epochs, "start": report.start}, note)
+
+
+def _with_shown(pairs: Pairs, shown: Mapping[str, Sequence[int]]) -> Pairs:
+    """Only pairs whose query had a page shown: what was made of the items alone has no such page."""
+    kept = [n for n, asking in enumerate(pairs.query) if shown.get(pairs.queries[asking])]
+    for name in ("query", "text", "item", "weight"):
+        values = getattr(pairs, name)
+        setattr(pairs, name, [values[n] for n in kept])
+    return pairs
