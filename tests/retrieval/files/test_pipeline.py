@@ -186,7 +186,7 @@ def test_a_vocabulary_of_one_searches_by_words(write, tmp_path) -> None:
 
 def test_items_that_all_say_the_same_are_refused_with_the_reason(write, tmp_path) -> None:
     home = Home(tmp_path / "home")
-    train_model(home, "main", [write("i.jsonl", [{"id": n, "title": "word"} for n in range(5)])])
+    train_model(home, "main", [write("i.jsonl", [{"id": n, "title": "word"} for n in range(20)])])
     report = index_model(home, "main").build
     assert not report.published
     assert [gate.name for gate in report.gates if not gate.passed] == ["collapse"]
