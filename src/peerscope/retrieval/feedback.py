@@ -104,7 +104,7 @@ class Candidates:
         scores = first
         if fusion.feedback and fusion.lexical and self.counts:
             counts = self._expanded(fusion.feedback, first, top)
-            shown = {number: self.stored[number] for number in self.ids[top].tolist()}
+            shown = {number: self._terms(number) for number in self.ids[top].tolist()}
             words = self.weigh(counts, shown)
             lexical = np.asarray([words[number] for number in shown], np.float32)
             dense = None if self.dense is None else self.dense[top]
@@ -114,12 +114,15 @@ class Candidates:
             scores = standardised(scores) + np.float32(fusion.neighbours) * standardised(near)
         return scores.astype(np.float32)
 
+    def _terms(self, number: int) -> Terms:
+        return self.stored.get(number, ("", "", ""))
+
     def _expanded(self, share: float, first: FloatArray, top: IntArray) -> dict[str, float]:
         """The query's terms and, with ``share`` of the weight, those of the best items."""
         best = np.exp(first[:SOURCES] - first[0])
         held: dict[str, float] = {}
         for number, weight in zip(self.ids[top[:SOURCES]].tolist(), best.tolist(), strict=True):
-            for term, part in saturated(self.stored[number], self.mean_length).items():
+            for term, part in saturated(self._terms(number), self.mean_length).items():
                 held[term] = held.get(term, 0.0) + weight * part
         told = sorted(held.keys() - self.passed_over, key=lambda term: (-held[term], term))
         rarity = self.rarity(told[:LOOKED_UP])
