@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -80,3 +81,26 @@ def test_without_a_dense_part_words_stand_alone() -> None:
     lexical = np.asarray([1, 3, 2], np.float32)
     fused = Fusion().combine(lexical, None, np.zeros(3, np.float32))
     assert fused.argsort().tolist() == [0, 2, 1]
+
+
+def test_what_readers_come_back_to_counts_only_where_they_do() -> None:
+    def asked(comes_back: bool, seed: int) -> list[HeldOut]:
+        generator = np.random.default_rng(seed)
+        found = []
+        for query in rows("lexical", seed):
+            relevant = next(iter(query.grades))
+            other = int(generator.integers(1, 31))
+            met = np.isin(query.ids, [relevant if comes_back else other]).astype(np.float32)
+            found.append(replace(query, met=met))
+        return found
+
+    assert fit(asked(True, 1)).met >= 1.0
+    assert fit(asked(False, 1)).met == 0.0
+    assert fit(rows("lexical", 1)).met == 0.0
+    weights = Fusion(met=2.0)
+    flat = np.zeros(3, np.float32)
+    assert weights.combine(flat, None, flat, np.asarray([0, 1, 0], np.float32)).tolist() == [
+        0,
+        2,
+        0,
+    ]

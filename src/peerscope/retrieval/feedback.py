@@ -58,6 +58,7 @@ class Candidates:
         rarity: The idf of terms.
         mean_length: Mean number of terms of an item.
         passed_over: Terms that never join a query.
+        met: 1 for items that the reader had met before, else 0, shape ``[n]``; ``None`` for nobody.
     """
 
     ids: IntArray
@@ -71,6 +72,7 @@ class Candidates:
     rarity: Callable[[Sequence[str]], dict[str, float]]
     mean_length: float
     passed_over: frozenset[str] = frozenset()
+    met: FloatArray | None = None
 
     def without(self, item: int) -> Candidates:
         """The candidates but for one item."""
@@ -84,11 +86,12 @@ class Candidates:
             dense=None if self.dense is None else self.dense[kept],
             title=self.title[kept],
             vectors=None if self.vectors is None else self.vectors[kept],
+            met=None if self.met is None else self.met[kept],
         )
 
     def fused(self, fusion: Fusion) -> FloatArray:
         """Scores of all candidates, shape ``[n]``: the first order, and the second look where it is on."""
-        first = fusion.combine(self.lexical, self.dense, self.title)
+        first = fusion.combine(self.lexical, self.dense, self.title, self.met)
         if not (fusion.feedback or fusion.neighbours) or len(first) < 3:
             return first
         order = np.lexsort((self.ids, -first))
@@ -108,7 +111,8 @@ class Candidates:
             words = self.weigh(counts, shown)
             lexical = np.asarray([words[number] for number in shown], np.float32)
             dense = None if self.dense is None else self.dense[top]
-            scores = fusion.combine(lexical, dense, self.title[top])
+            met = None if self.met is None else self.met[top]
+            scores = fusion.combine(lexical, dense, self.title[top], met)
         if fusion.neighbours and self.vectors is not None:
             near = neighbour_scores(self.vectors[top], scores)
             scores = standardised(scores) + np.float32(fusion.neighbours) * standardised(near)

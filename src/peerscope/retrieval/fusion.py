@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,9 @@ from numpy.typing import NDArray
 
 from peerscope.retrieval.metrics import ndcg
 
-FEATURES = ("lexical", "dense", "title")
-"""BM25, cosine of query and item vectors, share of the query's terms that stand in the title."""
-
 DENSE_WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 TITLE_WEIGHTS = (0.0, 0.1, 0.25, 0.5, 1.0)
+MET_WEIGHTS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
 
 Scores = NDArray[np.float32]
 
@@ -45,6 +44,8 @@ class Fusion:
         title: Weight of the standardised title share, 0 or more.
         feedback: Share of a query's weight that terms of its best items get, in [0, 1); 0 turns that off.
         neighbours: Weight of the scores of the nearest candidates beside an item's own; 0 turns it off.
+        met: What an item gains that the reader had met before, in deviations; 0 unless held-out queries say
+            that readers come back to what they know.
     """
 
     lexical: float = 1.0
@@ -52,16 +53,21 @@ class Fusion:
     title: float = 0.0
     feedback: float = 0.4
     neighbours: float = 0.3
+    met: float = 0.0
 
-    def combine(self, lexical: Scores, dense: Scores | None, title: Scores) -> Scores:
+    def combine(
+        self, lexical: Scores, dense: Scores | None, title: Scores, met: Scores | None = None
+    ) -> Scores:
         """Fused scores of one query's candidates, shape ``[n]`` like each input.
 
         Each feature counts by its place among the candidates, not by its scale; without a dense part
-        the others stand alone.
+        the others stand alone. ``met`` is 1 for items that the reader had met before, else 0.
         """
         fused = self.lexical * standardised(lexical) + self.title * standardised(title)
         if dense is not None:
             fused = fused + self.dense * standardised(dense)
+        if met is not None:
+            fused = fused + self.met * met
         return fused.astype(np.float32)
 
     def to_dict(self) -> dict[str, float]:
@@ -87,6 +93,7 @@ class HeldOut:
     dense: Scores | None
     title: Scores
     grades: dict[int, float]
+    met: Scores | None = None
     served: Callable[[Fusion], Scores] | None = None
 
 
@@ -102,7 +109,7 @@ def ndcgs(fusion: Fusion, queries: Sequence[HeldOut], k: int = 10) -> list[float
         if query.served is not None:
             fused = query.served(fusion)
         else:
-            fused = fusion.combine(query.lexical, query.dense, query.title)
+            fused = fusion.combine(query.lexical, query.dense, query.title, query.met)
         order = np.lexsort((query.ids, -fused))[:k]
         found.append(ndcg(query.ids[order].tolist(), query.grades, k))
     return found
@@ -111,16 +118,18 @@ def ndcgs(fusion: Fusion, queries: Sequence[HeldOut], k: int = 10) -> list[float
 def fit(queries: Sequence[HeldOut]) -> Fusion:
     """The weights of largest mean nDCG@10 on held-out queries, over a fixed grid.
 
-    Among equals the smallest dense and then the smallest title weight wins, so that what does not help
-    is not used. Without queries the default weights stand.
+    Among equals the smallest weights win, so that what does not help is not used. Without queries the
+    default weights stand.
     """
     if not queries:
         return Fusion()
+    personal = any(query.met is not None and query.met.any() for query in queries)
     best, most = Fusion(), -1.0
-    for dense in DENSE_WEIGHTS:
-        for title in TITLE_WEIGHTS:
-            tried = Fusion(1.0, dense, title, 0.0, 0.0)
-            reached = mean_ndcg(tried, queries)
-            if reached > most + 1e-6:
-                best, most = tried, reached
+    for dense, title, met in product(
+        DENSE_WEIGHTS, TITLE_WEIGHTS, MET_WEIGHTS if personal else (0.0,)
+    ):
+        tried = Fusion(1.0, dense, title, 0.0, 0.0, met)
+        reached = mean_ndcg(tried, queries)
+        if reached > most + 1e-6:
+            best, most = tried, reached
     return replace(best, feedback=Fusion().feedback, neighbours=Fusion().neighbours)

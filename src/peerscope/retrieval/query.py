@@ -247,7 +247,7 @@ class SearchEngine:
         pool = self._candidates(query, terms, None, candidates, user)
         kept = pool.found.without(-1 if asker is None else asker)
         served = kept.fused if second_look else None
-        return HeldOut(kept.ids, kept.lexical, kept.dense, kept.title, grades, served)
+        return HeldOut(kept.ids, kept.lexical, kept.dense, kept.title, grades, kept.met, served)
 
     def _candidates(
         self,
@@ -263,17 +263,17 @@ class SearchEngine:
         near = self._nearest(overlay, asked, candidates, where)
         ids = np.union1d(matching, np.concatenate([matching, *near]))
         capped = any(len(found) >= candidates for found in (matching, *near))
-        return self._pool(overlay, asked, query, terms, ids, capped)
+        return self._pool(overlay, asked, query, terms, ids, capped, user)
 
     def features(
         self, query: str, ids: IntArray, user: User | None = None
-    ) -> tuple[FloatArray, FloatArray | None, FloatArray]:
+    ) -> tuple[FloatArray, FloatArray | None, FloatArray, FloatArray | None]:
         """What `Fusion.combine` takes, for known items instead of the candidates, in their order."""
         overlay = self._overlay
         asked = self._embed_query(query, user, overlay)
         terms = self.tokenizer.query_terms(query)
-        found = self._pool(overlay, asked, query, terms, ids, capped=False).found
-        return found.lexical, found.dense, found.title
+        found = self._pool(overlay, asked, query, terms, ids, False, user).found
+        return found.lexical, found.dense, found.title, found.met
 
     def _pool(
         self,
@@ -283,6 +283,7 @@ class SearchEngine:
         terms: list[str],
         ids: IntArray,
         capped: bool,
+        user: User | None,
     ) -> _Pool:
         stored = overlay.stored_terms(ids.tolist())
         counts = self.tokenizer.query_counts(query)
@@ -306,6 +307,7 @@ class SearchEngine:
             overlay.rarity,
             overlay.mean_length,
             self.tokenizer.stop_terms,
+            _met(ids, user),
         )
         return _Pool(
             found,
@@ -418,6 +420,13 @@ class SearchEngine:
 def _terms(stored: str) -> int:
     """Number of terms in a stored column."""
     return stored.count(" ") + 1 if stored else 0
+
+
+def _met(ids: IntArray, user: User | None) -> FloatArray | None:
+    """1 for items of the reader's history, else 0; ``None`` without one."""
+    if user is None or not user.history:
+        return None
+    return np.isin(ids, np.asarray(user.history[:MOST_HISTORY])).astype(np.float32)
 
 
 def _share(terms: Sequence[str], title: str) -> float:
