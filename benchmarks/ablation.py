@@ -113,7 +113,9 @@ def main() -> None:
                 value = ir_measures.calc_aggregate([NDCG], grades, run)[NDCG]
                 found[label][name].append(value)
                 spent = time.process_time() - began
-                print(f"{name:10s} {label:34s} {value:.4f} {spent:.0f} s  {trained.note}", flush=True)
+                print(
+                    f"{name:10s} {label:34s} {value:.4f} {spent:.0f} s  {trained.note}", flush=True
+                )
     print("\n| change | " + " | ".join(given.collections) + " |")
     print("| --- |" + " --- |" * len(given.collections))
     for label in given.only:
