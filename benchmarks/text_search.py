@@ -1,7 +1,7 @@
 """Text search on judged collections, trained without any judgement: all systems in one run.
 
     python benchmarks/text_search.py --cache /var/tmp/vectors          # all collections, three seeds
-    python benchmarks/text_search.py cranfield cacm --seeds 1
+    python benchmarks/text_search.py cranfield esci150:1               # one seed for the larger one
 
 BM25 (bm25s), a small sentence encoder, their fusions, and the published engine in three forms: no pretrained
 model (the bag), the encoder as teacher only (distilled), the encoder in front. Metrics come from ir-measures.
@@ -339,14 +339,17 @@ def main() -> None:
     print(", ".join(f"{name} {version(name)}" for name in libraries), f"; {given.seeds} seeds")
     print("choices were made on", ", ".join(CHOOSING))
     encoder, table = MiniLM(given.cache), Table()
-    for name in given.collections:
+    names = []
+    for stated in given.collections:
+        name, _, seeds = stated.partition(":")
+        names.append(name)
         collection = load(name)
         print(
             f"{name}: {len(collection.items)} items, {len(collection.queries)} queries", flush=True
         )
         baselines(table, collection, encoder)
-        systems(table, collection, encoder, given.seeds)
-    report(table, given.collections)
+        systems(table, collection, encoder, int(seeds or given.seeds))
+    report(table, names)
 
 
 if __name__ == "__main__":
