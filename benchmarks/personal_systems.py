@@ -16,10 +16,12 @@ from peerscope.retrieval import Item, TwoTowers
 from peerscope.retrieval.embed import unit_rows
 from peerscope.retrieval.fusion import Fusion, HeldOut
 from peerscope.retrieval.schema import UserInput
-from peerscope.retrieval.towers import item_text
+from peerscope.retrieval.towers import item_text, soft_dot
 
 Matrix = NDArray[np.float32]
 CANDIDATES = 400
+TOGETHER = 64
+"""Askings that are scored at once."""
 
 
 class Words:
@@ -121,9 +123,22 @@ class Vectors:
         return self.towers.embed_queries([one.text for one in askings], users)
 
     def scorer(self, askings: Sequence[Asking]) -> Scorer:
-        """Soft dot products."""
+        """Soft dot products, made for many askings at a time."""
         heads = self.heads(askings)
-        return lambda row, one: self.towers.score(heads[row], self.items[: one.limit])
+        made: dict[int, list[Matrix]] = {}
+
+        def scores(row: int, one: Asking) -> Matrix:
+            part, place = divmod(row, TOGETHER)
+            if part not in made:
+                made.clear()
+                rows = heads[part * TOGETHER : (part + 1) * TOGETHER]
+                limit = max(asked.limit for asked in askings[part * TOGETHER :][:TOGETHER])
+                found = rows.reshape(-1, rows.shape[2]) @ self.items[:limit].T
+                each = found.reshape(*rows.shape[:2], -1)
+                made[part] = [soft_dot(scored.T, self.towers.beta) for scored in each]
+            return made[part][place][: one.limit]
+
+        return scores
 
 
 def pools(
