@@ -295,8 +295,8 @@ def test_what_a_query_led_to_and_its_own_item_are_no_negatives(items) -> None:
     pairs = training_pairs(items, [item.title for item in items], clicks)
     known = known_answers(pairs, items)
     found = {
-        text: known.take(np.asarray([asking]))[0].tolist()
-        for asking, text in enumerate(pairs.queries)
+        pairs.queries[text]: known.take(np.asarray([asking]))[0].tolist()
+        for asking, text in enumerate(pairs.asked)
     }
     assert found["query"] == [4, 9]
     assert found[items[7].title] == [2, 7]

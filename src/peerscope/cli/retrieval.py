@@ -82,7 +82,8 @@ def train(
                 share=hold_out, by=cast(By | None, by), progress=progress,
             )  # fmt: skip
         _say_problems(report.catalogue, folder)
-        about = f"{report.events_held_out:,} interactions held out by {report.held_out.by}"
+        number, by_what = report.events_held_out, report.held_out.by
+        about = f"{number:,} interactions held out by {by_what}" if number else "Nothing held out"
         _say(f"{report.note} {about} ({report.seconds:.0f} s).")
         if as_json:
             print_json(report.as_dict())

@@ -7,14 +7,19 @@ depends on the order of a file or on the rest of the catalogue.
 
 from __future__ import annotations
 
+import math
 import random
 import re
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 
-from peerscope.retrieval.histories import Histories
-from peerscope.retrieval.schema import Interaction, Item, User
+import numpy as np
+from numpy.typing import NDArray
+
+from peerscope.retrieval.histories import Histories, Met
+from peerscope.retrieval.schema import IntArray, Interaction, Item, User
 
 ASIDE = 10
 """One query in so many is kept aside."""
@@ -40,11 +45,14 @@ def kept_aside(key: str) -> bool:
 class Pairs:
     """Training pairs: texts of queries, texts of items, and which belong together.
 
+    An asking is a query by one user at one time.
+
     Attributes:
-        queries: Texts of the askings: each is a query by one user at one time.
-        histories: What the user had met then, as places in the catalogue, newest first.
-        profiles: The user's profile.
         texts: Distinct item texts; the first ones are the catalogue's, in its order.
+        queries: Distinct texts of queries.
+        asked: Place of each asking's text among ``queries``.
+        histories: What each asking's user had met then.
+        profiles: The profile of each asking's user.
         query: Place of each pair's asking.
         text: Place of each pair's text among ``texts``.
         item: Place of each pair's item in the catalogue.
@@ -52,13 +60,14 @@ class Pairs:
     """
 
     texts: list[str]
-    queries: list[str] = field(default_factory=list)
-    histories: list[tuple[int, ...]] = field(default_factory=list)
-    profiles: list[Mapping[str, str]] = field(default_factory=list)
-    query: list[int] = field(default_factory=list)
-    text: list[int] = field(default_factory=list)
-    item: list[int] = field(default_factory=list)
-    weight: list[float] = field(default_factory=list)
+    queries: list[str]
+    asked: IntArray
+    histories: Met
+    profiles: list[Mapping[str, str]]
+    query: IntArray
+    text: IntArray
+    item: IntArray
+    weight: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.query)
@@ -90,7 +99,6 @@ def training_pairs(
     seed: int = 0,
     *,
     histories: Histories | None = None,
-    most_history: int = 0,
     most_own: int | None = None,
 ) -> Pairs:
     """All pairs that are not kept aside.
@@ -100,46 +108,94 @@ def training_pairs(
         item_texts: What the item tower reads of each.
         interactions: Given pairs; those that point to no item, or have no query, are passed over.
         seed: Seed of the spans.
-        histories: What users had met; without them nobody has a history.
-        most_history: Items of a history, at most.
+        histories: What users had met, over the same catalogue; without them nobody has a history.
         most_own: Items that give pairs of their own text, at most (evenly spaced); ``None`` for all.
     """
     generator = random.Random(seed)  # noqa: S311 - a sample for training, not a secret
     place = {item.id: number for number, item in enumerate(items)}
-    pairs = Pairs(list(item_texts))
-    known: dict[tuple[str, str | None, float | None], int] = {}
-
-    def add(given: Interaction, text: int, item: int, weight: float) -> None:
-        key = (given.query, given.user_id, given.time)
-        number = known.setdefault(key, len(pairs.queries))
-        if number == len(pairs.queries):
-            pairs.queries.append(given.query)
-            met: tuple[int, ...] = ()
-            if histories is not None:
-                met = histories.of(given.user_id, given.time, most_history)
-            pairs.histories.append(tuple(place[other] for other in met))
-            pairs.profiles.append(histories.profile(given.user_id) if histories else {})
-        pairs.query.append(number)
-        pairs.text.append(text)
-        pairs.item.append(item)
-        pairs.weight.append(weight)
-
+    texts = list(item_texts)
+    found = _Filling()
     step = 1 if not most_own else max(1, -(-len(items) // most_own))
     for number, item in enumerate(items):
         if number % step or len(item.text) < SHORTEST_TEXT or kept_aside(f"item:{item.id}"):
             continue
-        pairs.texts.append(item.text)
-        add(Interaction(item.title, item.id), len(pairs.texts) - 1, number, 0.5)
+        texts.append(item.text)
+        found.add(item.title, None, None, len(texts) - 1, number, 0.5)
         cut = _cut(item.text, generator)
         if cut is not None:
             span, rest = cut
-            pairs.texts.append(f"{item.title}\n{rest}")
-            add(Interaction(span, item.id), len(pairs.texts) - 1, number, 0.5)
+            texts.append(f"{item.title}\n{rest}")
+            found.add(span, None, None, len(texts) - 1, number, 0.5)
+    aside: dict[str, bool] = {}
     for given in interactions:
         number = place.get(given.item_id, -1)
-        if number >= 0 and given.query and not kept_aside(given.query):
-            add(given, number, number, given.weight)
-    return pairs
+        if number < 0 or not given.query:
+            continue
+        if given.query not in aside:
+            aside[given.query] = kept_aside(given.query)
+        if not aside[given.query]:
+            found.add(given.query, given.user_id, given.time, number, number, given.weight)
+    return found.pairs(texts, histories or Histories((), (), place))
+
+
+class _Filling:
+    """Pairs while they grow: columns of numbers, each text and each user once."""
+
+    def __init__(self) -> None:
+        self._queries: dict[str, int] = {}
+        self._users: dict[str | None, int] = {}
+        self._places = tuple(array("q") for _ in range(4))
+        self._time, self._weight = array("d"), array("d")
+
+    def add(
+        self,
+        query: str,
+        user: str | None,
+        time: float | None,
+        text: int,
+        item: int,
+        weight: float,
+    ) -> None:
+        """One more pair."""
+        row = (
+            self._queries.setdefault(query, len(self._queries)),
+            self._users.setdefault(user, len(self._users)),
+            text,
+            item,
+        )
+        for column, value in zip(self._places, row, strict=True):
+            column.append(value)
+        self._time.append(math.nan if time is None else time)
+        self._weight.append(weight)
+
+    def pairs(self, texts: list[str], histories: Histories) -> Pairs:
+        """The pairs, with their askings in the order in which they came."""
+        query, user, text, item = (np.asarray(column, dtype=np.int64) for column in self._places)
+        time = np.asarray(self._time, dtype=np.float64)
+        moment = np.where(np.isnan(time), -np.inf, time)
+        order = np.lexsort((moment, user, query))
+        parts = (query[order], user[order], moment[order])
+        fresh = np.ones(len(order), dtype=bool)
+        fresh[1:] = np.any([part[1:] != part[:-1] for part in parts], axis=0)
+        firsts = order[fresh]
+        rank = np.empty(len(firsts), np.int64)
+        rank[np.argsort(firsts)] = np.arange(len(firsts))
+        asking = np.empty(len(order), np.int64)
+        asking[order] = rank[np.cumsum(fresh) - 1]
+        firsts = np.sort(firsts)
+        names = list(self._users)
+        users = [names[code] for code in user[firsts]]
+        return Pairs(
+            texts,
+            list(self._queries),
+            query[firsts],
+            histories.asked(users, time[firsts].tolist()),
+            [histories.profile(name) for name in users],
+            asking,
+            text,
+            item,
+            np.asarray(self._weight, dtype=np.float64),
+        )
 
 
 def _cut(text: str, generator: random.Random) -> tuple[str, str] | None:

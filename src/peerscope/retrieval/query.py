@@ -265,15 +265,13 @@ class SearchEngine:
         capped = any(len(found) >= candidates for found in (matching, *near))
         return self._pool(overlay, asked, query, terms, ids, capped, user)
 
-    def features(
-        self, query: str, ids: IntArray, user: User | None = None
-    ) -> tuple[FloatArray, FloatArray | None, FloatArray, FloatArray | None]:
-        """What `Fusion.combine` takes, for known items instead of the candidates, in their order."""
+    def scores(self, query: str, ids: IntArray, user: User | None = None) -> FloatArray:
+        """Fused scores of known items, taken for the candidates of a query, in their order."""
         overlay = self._overlay
         asked = self._embed_query(query, user, overlay)
         terms = self.tokenizer.query_terms(query)
-        found = self._pool(overlay, asked, query, terms, ids, False, user).found
-        return found.lexical, found.dense, found.title, found.met
+        pool = self._pool(overlay, asked, query, terms, ids, False, user)
+        return pool.found.fused(self.fusion)
 
     def _pool(
         self,

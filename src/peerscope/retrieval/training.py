@@ -199,7 +199,6 @@ def _examples(
         interactions,
         config.seed,
         histories=histories,
-        most_history=config.most_history if config.history != "none" else 0,
         most_own=None if encoder is None else MOST_ENCODED,
     )
     return pairs, judged_queries(items, interactions, config.held_out, histories)

@@ -184,10 +184,14 @@ def test_a_vocabulary_of_one_searches_by_words(write, tmp_path) -> None:
     assert ids_found(home, "word3") == ["3"]
 
 
-def test_items_that_all_say_the_same_are_refused_with_the_reason(write, tmp_path) -> None:
+def test_items_that_all_say_the_same(write, tmp_path) -> None:
     home = Home(tmp_path / "home")
-    train_model(home, "main", [write("i.jsonl", [{"id": n, "title": "word"} for n in range(20)])])
-    report = index_model(home, "main").build
+    few, many = ([{"id": n, "title": "word"} for n in range(number)] for number in (5, 300))
+    train_model(home, "few", [write("few.jsonl", few)])
+    assert index_model(home, "few").build.published
+    assert ids_found(home, "word", "few") == ["0", "1", "2", "3", "4"]
+    train_model(home, "many", [write("many.jsonl", many)])
+    report = index_model(home, "many").build
     assert not report.published
     assert [gate.name for gate in report.gates if not gate.passed] == ["collapse"]
     assert report.refusal

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pyarrow
 import pytest
+from conftest import write_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -393,3 +394,32 @@ def test_events_are_columns_and_texts_are_stored_once() -> None:
 def test_excerpts_are_short_and_printable(value) -> None:
     assert len(excerpt_of(value)) <= 200
     assert excerpt_of(value).isprintable() or "\ufffd" in excerpt_of(value)
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=15)
+GOOD = st.lists(
+    st.fixed_dictionaries(
+        {
+            "id": WORDS,
+            "title": WORDS,
+            "text": st.one_of(st.none(), WORDS),
+            "brand": st.one_of(st.none(), WORDS),
+        }
+    ),
+    min_size=1,
+    max_size=10,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(rows=GOOD)
+def test_every_format_says_the_same(tmp_path, rows) -> None:
+    rows = [{"id": "first", "title": "First", "text": "t", "brand": "b"}, *rows]
+    found = [
+        read_catalogue(Files(write_rows(tmp_path / f"rows{suffix}", rows)))
+        for suffix in (".parquet", ".jsonl", ".csv")
+    ]
+    assert found[0].items == found[1].items == found[2].items
+    assert dict(found[0].ids) == dict(found[1].ids) == dict(found[2].ids)
+    placed = [[(one.row, one.column, one.reason) for one in each.problems] for each in found]
+    assert placed[0] == placed[1] == placed[2]

@@ -305,6 +305,15 @@ def served(trained_home, tmp_path_factory):
         yield client
 
 
+def test_a_query_waits_for_no_writer(home) -> None:
+    with serving(home) as (client, models):
+        model = models.model()
+        with model._writing, model._swapping:  # a swap and a write that never end
+            assert client.get("/v1/search", params={"q": "lamp", "user": "0"}, timeout=5).json()[
+                "hits"
+            ]
+
+
 def test_a_read_only_server_takes_no_items(home) -> None:
     with serving(home, writable=False) as (client, _):
         assert client.put("/v1/items", json={"items": [{"id": 1, "title": "a"}]}).status_code == 403

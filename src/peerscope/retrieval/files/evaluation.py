@@ -173,17 +173,17 @@ def _measured(
     progress: Progress | None,
 ) -> tuple[FloatArray, list[str]]:
     """Metrics of each asking, shape ``[askings, systems, metrics]``, and the systems' names."""
-    orders = {"words": Fusion(1.0, 0.0, 0.0)}
+    orders = {"words": Fusion(1.0, 0.0, 0.0, 0.0, 0.0)}
     if engine.towers is not None:
-        orders |= {"vectors": Fusion(0.0, 1.0, 0.0), "fused": engine.fusion}
+        orders |= {"vectors": Fusion(0.0, 1.0, 0.0, 0.0, 0.0), "fused": engine.fusion}
     personal = (
         engine.towers is not None
         and engine.towers.personal
         and any(one.user is not None for one in chosen)
     )
-    systems = [(name, order, False) for name, order in orders.items()]
+    systems = [(name, False) for name in orders]
     if personal:
-        systems += [(name, order, True) for name, order in orders.items() if name != "words"]
+        systems += [(name, True) for name in orders if name != "words"]
     engines = {
         name: SearchEngine(engine.index, engine.towers, order, engine.tokenizer, engine.spelling)
         for name, order in orders.items()
@@ -192,10 +192,10 @@ def _measured(
     rows = np.zeros((len(chosen), len(systems), len(METRICS)), np.float32)
     for place, one in enumerate(chosen):
         pool = drawn(every, one.grades, generator)
-        for column, (name, order, with_user) in enumerate(systems):
+        for column, (name, with_user) in enumerate(systems):
             user = one.user if with_user else None
             ranking = [hit.id for hit in engines[name].search(one.query, DEPTH, user=user).hits]
-            scores = order.combine(*engine.features(one.query, pool, user))
+            scores = engines[name].scores(one.query, pool, user)
             rank = 1 + int(np.count_nonzero(scores[1:] >= scores[0]))
             rows[place, column] = (
                 ndcg(ranking, one.grades),
@@ -206,7 +206,7 @@ def _measured(
             )
         if progress is not None:
             progress("asking held-out queries", place + 1, len(chosen))
-    return rows, [f"{name}, with user" if user else name for name, _, user in systems]
+    return rows, [f"{name}, with user" if user else name for name, user in systems]
 
 
 def drawn(every: IntArray, grades: Mapping[int, float], generator: np.random.Generator) -> IntArray:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from peerscope.retrieval.examples import Judged, Pairs
 from peerscope.retrieval.learn.lists import Lists
-from peerscope.retrieval.learn.model import Model, TorchCategories
+from peerscope.retrieval.learn.model import Model, Texts, TorchCategories
 from peerscope.retrieval.schema import IntArray, Item
 
 
@@ -27,14 +28,12 @@ class Data:
         self, model: Model, pairs: Pairs, judged: Sequence[Judged], items: Sequence[Item]
     ) -> None:
         self.texts = model.texts(pairs.texts)
-        self.queries = model.texts(pairs.queries)
+        self.queries = Repeated(model.texts(pairs.queries), pairs.asked)
         self.asked = model.texts([one.query for one in judged])
-        self.query, self.text, self.item = (
-            np.asarray(part, dtype=np.int64) for part in (pairs.query, pairs.text, pairs.item)
-        )
-        weight = np.asarray(pairs.weight, dtype=np.float64)
+        self.query, self.text, self.item = pairs.query, pairs.text, pairs.item
+        weight = pairs.weight
         self.share: NDArray[np.float64] = weight / weight.sum() if len(weight) else weight
-        self.histories = Lists.of(pairs.histories)
+        self.histories = pairs.histories
         place = {item.id: number for number, item in enumerate(items)}
         self.ids = np.asarray([item.id for item in items], dtype=np.int64)
         met = [one.user.history if one.user is not None else () for one in judged]
@@ -57,6 +56,17 @@ class Data:
         self.untitled_texts = model.texts([items[number].text for number in own])
 
 
+class Repeated:
+    """Texts of askings: few texts, asked many times."""
+
+    def __init__(self, texts: Texts, places: IntArray) -> None:
+        self._texts, self._places = texts, places
+
+    def rows(self, places: IntArray) -> Tensor:
+        """Vectors of the askings' texts at the places."""
+        return self._texts.rows(self._places[places])
+
+
 def _codes(
     parts: Iterable[tuple[str, object]], rows: Sequence[Mapping[str, str]]
 ) -> dict[str, Lists]:
@@ -70,15 +80,14 @@ def _codes(
 def known_answers(pairs: Pairs, items: Sequence[Item]) -> Lists:
     """Items that are no negatives of an asking: those it led to, and one whose title it is."""
     titled = {item.title: number for number, item in enumerate(items)}
-    own = [titled.get(text, -1) for text in pairs.queries]
-    named = np.flatnonzero(np.asarray(own, dtype=np.int64) >= 0)
-    askings = np.concatenate([np.asarray(pairs.query, dtype=np.int64), named])
-    places = np.concatenate(
-        [np.asarray(pairs.item, dtype=np.int64), np.asarray(own, dtype=np.int64)[named]]
-    )
+    by_text = [titled.get(text, -1) for text in pairs.queries]
+    own = np.asarray(by_text, dtype=np.int64)[pairs.asked]
+    named = np.flatnonzero(own >= 0)
+    askings = np.concatenate([pairs.query, named])
+    places = np.concatenate([pairs.item, own[named]])
     size = max(len(items), 1)
     keys = np.unique(askings * size + places)
-    ends = np.searchsorted(keys, np.arange(len(pairs.queries) + 1) * size)
+    ends = np.searchsorted(keys, np.arange(len(pairs.asked) + 1) * size)
     return Lists(keys % size, ends.astype(np.int64))
 
 

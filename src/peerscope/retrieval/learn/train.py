@@ -21,6 +21,7 @@ from torch import Tensor
 
 from peerscope.retrieval.examples import Judged, Pairs
 from peerscope.retrieval.front import Front
+from peerscope.retrieval.histories import Met
 from peerscope.retrieval.learn.checkpoint import load_checkpoint, save_checkpoint
 from peerscope.retrieval.learn.config import TrainConfig
 from peerscope.retrieval.learn.data import Data, meeting
@@ -207,7 +208,7 @@ class Trainer:
         self,
         texts: Texts,
         askings: IntArray,
-        histories: Lists,
+        histories: Lists | Met,
         profiles: Mapping[str, Lists],
         kept: NDArray[np.bool_] | None = None,
     ) -> Tensor:
