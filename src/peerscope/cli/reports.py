@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from peerscope.cli.context import Home, Json, err, open_record, out, print_json, settings_for
 from peerscope.cli.errors import explained
 from peerscope.discover import SearchFilters, SearchPage, SiteDiscovery
+from peerscope.discover.improving import read_improvement
 from peerscope.record import Database, quarantined
 from peerscope.record.models import (
     Authorship,
@@ -126,9 +127,11 @@ def status(home: Home = None, as_json: Json = False) -> None:
             )  # fmt: skip
             runs = [row._asdict() for row in session.execute(latest)]
         search_status = SiteDiscovery(database, settings.bundles, settings.index).status()
+        background = read_improvement(settings)
         if as_json:
             print_json({"home": str(settings.home), "counts": counts, "imports": runs,
-                        "search": search_status})  # fmt: skip
+                        "search": search_status,
+                        "background": background.as_dict() if background else None})  # fmt: skip
             return
         table = Table(box=None, show_header=False)
         for name, number in counts.items():
@@ -141,6 +144,8 @@ def status(home: Home = None, as_json: Json = False) -> None:
             out.print("Nothing is published yet; run `peerscope train` and `peerscope publish`.")
         else:
             out.print(f"In service: bundle {search_status['bundle']}")
+        if background is not None:
+            out.print(f"In the background: {background.sentence()}")
 
 
 def quarantine(

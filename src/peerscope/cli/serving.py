@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
+import sys
 
 import uvicorn
 
 from peerscope.cli.context import out
 from peerscope.cli.errors import CommandError
 from peerscope.discover import SiteDiscovery
+from peerscope.discover.improving import improving
 from peerscope.record import Database
 from peerscope.retrieval.files.models import ServedModels
 from peerscope.settings import Settings
@@ -30,7 +33,10 @@ def serve_site(settings: Settings, database: Database) -> None:
     app = create_app(settings, database, discovery)
     out.print(f"Serving {settings.site_name} at {_address(listener)} (Ctrl-C stops it)")
     config = uvicorn.Config(app, log_level="warning", access_log=False)
-    uvicorn.Server(config).run(sockets=[listener])
+    # uvicorn raises the signal again when it has ended: the background work is to be ended too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    with improving(settings):
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def serve_models(models: ServedModels, host: str, port: int, writable: bool) -> None:

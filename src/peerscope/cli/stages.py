@@ -10,6 +10,12 @@ import typer
 from peerscope.cli.context import Home, Json, err, open_record, out, print_json, settings_for
 from peerscope.cli.errors import CommandError, Exit, explained
 from peerscope.cli.progress import reporting
+from peerscope.discover.improving import (
+    encoder_in_service,
+    improve_site,
+    note_waiting,
+    to_improve_later,
+)
 from peerscope.discover.pipeline import PublishOutcome, publish_site, train_site
 from peerscope.record import (
     Database,
@@ -39,6 +45,7 @@ def register(app: typer.Typer) -> None:
     app.command("import")(import_files)
     app.command("train")(train)
     app.command("publish")(publish)
+    app.command("improve")(improve)
     app.command("rollback")(rollback)
     app.command("serve")(serve)
 
@@ -59,17 +66,17 @@ def up(
         database = open_record(settings, create=True)
         reports = _import_all(database, files or [STARTER], force=False)
         told: dict[str, Any] = {"import": [report.as_dict() for report in reports]}
+        published = None
         if _anything(reports):
-            told["train"] = _train(settings, database)
-            published = _publish(settings, database)
-            told["publish"] = published.as_dict()
+            published = _learn(settings, database, told, serving=not no_serve)
         if as_json:
             print_json(told)
         _demand_something(reports)
         if not no_serve:
             # Pages and lists need no bundle, and an older one may be in service.
             _serve(settings, database)
-        _demand_published(published)
+        if published is not None:
+            _demand_published(published)
 
 
 def import_files(
@@ -102,6 +109,16 @@ def publish(home: Home = None, as_json: Json = False) -> None:
     with explained(err):
         settings = settings_for(home)
         published = _publish(settings, open_record(settings, create=False))
+        if as_json:
+            print_json(published.as_dict())
+        _demand_published(published)
+
+
+def improve(home: Home = None, as_json: Json = False) -> None:
+    """Encode the works, train and publish: what `up` leaves to the background on a large site."""
+    with explained(err):
+        settings = settings_for(home)
+        published = _improve(settings, open_record(settings, create=False))
         if as_json:
             print_json(published.as_dict())
         _demand_published(published)
@@ -175,9 +192,9 @@ def _import_one(database: Database, file: str, *, force: bool) -> ImportReport:
     return report
 
 
-def _train(settings: Settings, database: Database) -> dict[str, Any]:
+def _train(settings: Settings, database: Database, *, encoded: bool = True) -> dict[str, Any]:
     with reporting(err) as progress:
-        learned = train_site(settings, database, progress)
+        learned = train_site(settings, database, progress, encoded=encoded)
     err.print(learned.sentence(), highlight=False)
     return learned.as_dict()
 
@@ -192,3 +209,41 @@ def _publish(settings: Settings, database: Database) -> PublishOutcome:
 def _demand_published(published: PublishOutcome) -> None:
     if not published.published:
         raise CommandError(f"The new bundle was not published: {published.refusal}", Exit.GATES)
+
+
+def _learn(
+    settings: Settings, database: Database, told: dict[str, Any], *, serving: bool
+) -> PublishOutcome | None:
+    """Train and publish; a large site first without its encoder, whose work is left to the server.
+
+    Adds to ``told`` what was done, and returns the last publication, if there was one.
+    """
+    later = to_improve_later(settings, database)
+    published = None
+    if not (later and encoder_in_service(settings)):
+        told["train"] = _train(settings, database, encoded=not later)
+        published = _publish(settings, database)
+        told["publish"] = published.as_dict()
+    if later:
+        note_waiting(settings, later)
+        told["improve"] = {"waiting": later}
+    if later and not serving:
+        published = _improve(settings, database)
+        told["improve"] = published.as_dict()
+    elif later:
+        err.print(
+            f"{later:,} works are encoded in the background while the site is served; "
+            f"`peerscope status` says how far it is.",
+            highlight=False,
+        )
+    return published
+
+
+def _improve(settings: Settings, database: Database) -> PublishOutcome:
+    try:
+        with reporting(err) as progress:
+            published = improve_site(settings, database, progress)
+    except WriterBusyError as error:
+        raise CommandError(str(error), Exit.BUSY) from error
+    err.print(published.sentence(), highlight=False)
+    return published

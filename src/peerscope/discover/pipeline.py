@@ -1,7 +1,8 @@
 """Train and publish: from the record to a bundle in service.
 
 Training leaves its towers under ``home/towers``; publishing reads whatever towers are there. Both can be
-run alone, again, and after a kill: each replaces its result by one rename.
+run alone, again, and after a kill: each replaces its result by one rename. Where there is a sentence encoder
+both read texts through it, and what it once encoded is kept under ``home/encodings``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,13 @@ from peerscope.record.suggested import replace_suggested_topics, works_without_t
 from peerscope.retrieval import (
     BuildReport,
     BundleStore,
+    EncodingCache,
     Interaction,
     Item,
     TwoTowers,
     build,
+    installed_encoder,
+    item_text,
     item_vectors,
     load_towers,
     save_towers,
@@ -104,13 +108,56 @@ def towers_folder(settings: Settings) -> Path:
     return settings.home / "towers"
 
 
-def train_site(settings: Settings, database: Database, progress: Progress) -> TrainOutcome:
-    """Train the towers from the record and put them in the place of the last ones."""
+def site_encoder(settings: Settings) -> EncodingCache | None:
+    """The site's sentence encoder, with all that it encoded before; ``None`` where there is none.
+
+    Raises:
+        EncoderError: The one that the settings name is missing or was changed.
+    """
+    encoder = installed_encoder(settings.encoder)
+    return None if encoder is None else EncodingCache(settings.encodings, encoder)
+
+
+def works_to_encode(settings: Settings, database: Database) -> int:
+    """How many works the site's encoder has not read yet; 0 without an encoder."""
+    encoder = site_encoder(settings)
+    if encoder is None:
+        return 0
+    with database.session() as session:
+        texts = [item_text(item) for item in catalogue(session)]
+    return len(texts) - encoder.known(texts)
+
+
+def encode_site(settings: Settings, database: Database, progress: Progress) -> int:
+    """Encode the works that were not yet; stopped at any moment, it goes on from there. Returns how many."""
+    encoder = site_encoder(settings)
+    if encoder is None:
+        return 0
+    items, _ = _catalogue(database, progress)
+    texts = [item_text(item) for item in items]
+    waiting = len(texts) - encoder.known(texts)
+    if waiting:
+        encoder.encode(texts, progress)
+    return waiting
+
+
+def train_site(
+    settings: Settings, database: Database, progress: Progress, *, encoded: bool = True
+) -> TrainOutcome:
+    """Train the towers from the record and put them in the place of the last ones.
+
+    Args:
+        settings: The site's.
+        database: The record.
+        progress: Told of the stage.
+        encoded: Whether the towers read texts through the site's encoder, if it has one.
+    """
     began = time.perf_counter()
+    encoder = site_encoder(settings) if encoded else None
     items, pairs = _catalogue(database, progress)
     settings.home.mkdir(parents=True, exist_ok=True)
     checkpoints = settings.home / "training"
-    trained = train(items, pairs, checkpoints=checkpoints, progress=progress)
+    trained = train(items, pairs, encoder=encoder, checkpoints=checkpoints, progress=progress)
     if trained is None:
         note = "No word occurs in two works: there is nothing to learn from yet."
         return TrainOutcome(note, time.perf_counter() - began)
@@ -156,7 +203,9 @@ def publish_site(settings: Settings, database: Database, progress: Progress) -> 
     with database.session() as session:
         seen = change_seq(session)
     items, pairs = _catalogue(database, progress)
-    vectors = item_vectors(towers, items, progress) if towers is not None and items else None
+    vectors = None
+    if towers is not None and items:
+        vectors = item_vectors(_remembering(towers, settings), items, progress)
     suggested = 0
     if vectors is not None:
         suggested = _suggest(database, items, vectors, progress)
@@ -174,6 +223,15 @@ def publish_site(settings: Settings, database: Database, progress: Progress) -> 
     )
     note = NO_TOWERS if towers is None else None
     return PublishOutcome(report, suggested, time.perf_counter() - began, note)
+
+
+def _remembering(towers: TwoTowers, settings: Settings) -> TwoTowers:
+    """The towers with kept encodings, for many texts at once; a single query is quicker without."""
+    encoder = towers.front.encoder
+    if encoder is None:
+        return towers
+    front = replace(towers.front, encoder=EncodingCache(settings.encodings, encoder))
+    return replace(towers, front=front)
 
 
 def _suggest(database: Database, items: list[Item], vectors: Any, progress: Progress) -> int:

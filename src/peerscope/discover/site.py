@@ -25,10 +25,13 @@ from peerscope.discover.results import found_page
 from peerscope.discover.shapes import GraphSlice, Neighbour, SearchFilters, SearchPage
 from peerscope.record import Database, change_seq
 from peerscope.record.models import Work
-from peerscope.retrieval import BundleStore, SearchEngine, open_bundle
+from peerscope.retrieval import BundleStore, SearchEngine, TwoTowers, open_bundle
 
 PORTION = 500
 """Changed works taken into the overlay by one question; the rest follow with the next ones."""
+
+PORTION_ENCODED = 32
+"""The same where a sentence encoder reads them, which takes some hundred times as long."""
 
 ANSWERS_KEPT = 1024
 LOOKED_LATELY = 0.02
@@ -47,6 +50,13 @@ class _InService:
     engine: SearchEngine
     seen: int
     """The record's change number up to which the engine knows the works."""
+
+    @property
+    def portion(self) -> int:
+        """Changed works that one question takes in."""
+        towers = self.engine.towers
+        encoded = isinstance(towers, TwoTowers) and towers.front.encoder is not None
+        return PORTION_ENCODED if encoded else PORTION
 
 
 class SiteDiscovery:
@@ -171,7 +181,7 @@ class SiteDiscovery:
         with self._database.session() as session:
             if change_seq(session) <= state.seen:
                 return
-            changed = _changed(session, state.seen, PORTION)
+            changed = _changed(session, state.seen, state.portion)
             if not changed:
                 state.seen = change_seq(session)
                 return

@@ -7,17 +7,22 @@ SciPy and SQLite. Works, people and pages live elsewhere.
 
 from peerscope.retrieval.build import BuildReport, build, item_vectors
 from peerscope.retrieval.bundle import BundleError, BundleStore, Manifest, open_bundle
+from peerscope.retrieval.encoder import Encoder, EncoderError, installed_encoder
+from peerscope.retrieval.encodings import EncodingCache
 from peerscope.retrieval.keeping import load_towers, save_towers
 from peerscope.retrieval.query import ResultHit, Results, SearchEngine
 from peerscope.retrieval.schema import Filter, Interaction, Item, User
 from peerscope.retrieval.text import Tokenizer
-from peerscope.retrieval.towers import TwoTowers
+from peerscope.retrieval.towers import TwoTowers, item_text
 from peerscope.retrieval.training import Trained, train
 
 __all__ = [
     "BuildReport",
     "BundleError",
     "BundleStore",
+    "Encoder",
+    "EncoderError",
+    "EncodingCache",
     "Filter",
     "Interaction",
     "Item",
@@ -30,6 +35,8 @@ __all__ = [
     "TwoTowers",
     "User",
     "build",
+    "installed_encoder",
+    "item_text",
     "item_vectors",
     "load_towers",
     "open_bundle",

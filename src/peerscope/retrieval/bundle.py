@@ -7,6 +7,7 @@ a kill at any moment leaves it on a whole bundle.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -21,12 +22,16 @@ from typing import Any
 import orjson
 
 from peerscope import __version__
+from peerscope.retrieval.encoder import EncoderError
 from peerscope.retrieval.fusion import Fusion
 from peerscope.retrieval.index.opening import open_index
 from peerscope.retrieval.keeping import load_towers
 from peerscope.retrieval.query import SearchEngine
 from peerscope.retrieval.spelling import Spelling
 from peerscope.retrieval.text import Tokenizer
+from peerscope.retrieval.towers import TwoTowers
+
+log = logging.getLogger(__name__)
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -279,8 +284,17 @@ def open_bundle(folder: Path, *, engine: str = "exact", verify: bool = True) -> 
     tokenizer = Tokenizer.from_dict(manifest.tokenizer)
     return SearchEngine(
         open_index(engine, str(folder / "index"), tokenizer),
-        load_towers(folder / "towers") if manifest.towers else None,
+        _towers(folder / "towers") if manifest.towers else None,
         Fusion.from_dict(manifest.fusion),
         tokenizer,
         Spelling.load(folder / "spelling.json"),
     )
+
+
+def _towers(folder: Path) -> TwoTowers | None:
+    """The towers; ``None``, and a line in the log, where this machine cannot run their encoder."""
+    try:
+        return load_towers(folder)
+    except EncoderError as error:
+        log.error("Searching by words only. %s", error)
+        return None

@@ -15,7 +15,8 @@ import numpy as np
 from scipy import sparse
 
 from peerscope.retrieval.embed import Bag, weighted
-from peerscope.retrieval.front import SentenceEncoder, leading_directions
+from peerscope.retrieval.encoder import Encoder
+from peerscope.retrieval.front import leading_directions
 from peerscope.retrieval.lsa import frequent_features
 from peerscope.retrieval.schema import FloatArray
 from peerscope.retrieval.text import Tokenizer
@@ -43,7 +44,7 @@ Progress = Callable[[str, int, int | None], None]
 def distilled_bag(
     texts: Sequence[str],
     tokenizer: Tokenizer,
-    encoder: SentenceEncoder,
+    encoder: Encoder,
     *,
     width: int = 256,
     progress: Progress | None = None,

@@ -58,15 +58,17 @@ Progress = Callable[[str, int, int | None], None]
 
 
 class Encoder(Protocol):
-    """What the towers need of an encoder.
+    """What the towers need of an encoder."""
 
-    Attributes:
-        dim: Length of the vectors.
-        fingerprint: Hash of weights and settings; two encoders with the same one give the same vectors.
-    """
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        ...
 
-    dim: int
-    fingerprint: str
+    @property
+    def fingerprint(self) -> str:
+        """Hash of weights and settings; two encoders with the same one give the same vectors."""
+        ...
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> FloatArray:
         """Unit vectors, shape ``[len(texts), dim]``; zeros for a text without a known token."""

@@ -25,7 +25,7 @@ from peerscope.retrieval.schema import FloatArray
 KEY_BYTES = 16
 KEYS, VECTORS, LOCK = "keys", "vectors.f16", "lock"
 
-AT_ONCE = 1024
+AT_ONCE = 256
 """Texts encoded before they are written: what a kill can cost."""
 
 ROWS_AT_ONCE = 65_536

@@ -8,39 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from peerscope.retrieval.embed import Bag
+from peerscope.retrieval.encoder import Encoder
 from peerscope.retrieval.schema import FloatArray
 from peerscope.retrieval.text import Tokenizer
 
 Progress = Callable[[str, int, int | None], None]
-
-
-class SentenceEncoder(Protocol):
-    """A frozen encoder of whole texts."""
-
-    @property
-    def dim(self) -> int:
-        """Length of its vectors."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of its weights and settings."""
-        ...
-
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> FloatArray:
-        """Unit vectors, shape ``[len(texts), dim]``; zeros for a text without a token."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write everything that opening it again needs."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -58,7 +36,7 @@ class Front:
 
     tokenizer: Tokenizer
     bag: Bag
-    encoder: SentenceEncoder | None = None
+    encoder: Encoder | None = None
     share: float = 0.5
     basis: FloatArray | None = None
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from peerscope.retrieval.embed import Bag
-from peerscope.retrieval.front import Front, SentenceEncoder
+from peerscope.retrieval.encoder import Encoder, EncoderError, load_encoder
+from peerscope.retrieval.front import Front
 from peerscope.retrieval.text import Tokenizer
 from peerscope.retrieval.towers import Categories, History, Tower, TwoTowers
 
@@ -84,12 +85,15 @@ def load_towers(folder: Path) -> TwoTowers:
     )
 
 
-def _encoder(folder: Path, fingerprint: str | None) -> SentenceEncoder | None:
+def _encoder(folder: Path, fingerprint: str | None) -> Encoder | None:
     if fingerprint is None:
         return None
-    raise ValueError(
-        f"The towers in {folder} need a sentence encoder, which this version cannot open: train again."
-    )
+    encoder = load_encoder(folder / "encoder")
+    if encoder.fingerprint != fingerprint:
+        raise EncoderError(
+            f"The towers in {folder} were trained with another encoder than lies beside them: train again."
+        )
+    return encoder
 
 
 def _tower_arrays(name: str, tower: Tower) -> dict[str, NDArray[Any]]:

@@ -13,8 +13,9 @@ from typing import Any
 import orjson
 
 from peerscope.retrieval.distil import distilled_bag
+from peerscope.retrieval.encoder import Encoder
 from peerscope.retrieval.examples import Judged, Pairs, judged_queries, training_pairs
-from peerscope.retrieval.front import Front, SentenceEncoder, leading_directions
+from peerscope.retrieval.front import Front, leading_directions
 from peerscope.retrieval.histories import Histories, frequent
 from peerscope.retrieval.learn.config import TrainConfig
 from peerscope.retrieval.lsa import fit_bag, random_bag
@@ -55,7 +56,7 @@ def train(
     *,
     users: Sequence[User] = (),
     tokenizer: Tokenizer | None = None,
-    encoder: SentenceEncoder | None = None,
+    encoder: Encoder | None = None,
     warm: TwoTowers | None = None,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
@@ -140,7 +141,7 @@ def _tokenizer(given: Tokenizer | None, config: TrainConfig) -> Tokenizer:
 
 
 def _kept_front(
-    warm: TwoTowers | None, encoder: SentenceEncoder | None, config: TrainConfig
+    warm: TwoTowers | None, encoder: Encoder | None, config: TrainConfig
 ) -> Front | None:
     """The front of the towers in service, if it is of the wanted make."""
     if warm is None or config.text in ("learned", "distilled"):
@@ -154,7 +155,7 @@ def _kept_front(
 def _front(
     texts: Sequence[str],
     tokenizer: Tokenizer,
-    encoder: SentenceEncoder | None,
+    encoder: Encoder | None,
     config: TrainConfig,
     progress: Progress | None,
 ) -> Front:
@@ -191,7 +192,7 @@ def _examples(
     interactions: Sequence[Interaction],
     histories: Histories,
     config: TrainConfig,
-    encoder: SentenceEncoder | None,
+    encoder: Encoder | None,
 ) -> tuple[Pairs, list[Judged]]:
     pairs = training_pairs(
         items,
