@@ -6,7 +6,7 @@ people. Search, readers and pages live elsewhere.
 
 from peerscope.record.changes import change_seq, delete_works, restore_works, works_changed_since
 from peerscope.record.counts import refresh_counts
-from peerscope.record.database import Database, WriterBusyError, count_statements
+from peerscope.record.database import Database, WriterBusyError, count_statements, file_lock
 from peerscope.record.identity import IdentityReport, resolve_people
 from peerscope.record.ingest import ingest
 from peerscope.record.quarantine import QuarantineRow, quarantined
@@ -22,6 +22,7 @@ __all__ = [
     "change_seq",
     "count_statements",
     "delete_works",
+    "file_lock",
     "ingest",
     "parsed_work",
     "parsed_works",

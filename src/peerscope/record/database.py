@@ -27,7 +27,7 @@ ADVISORY_LOCK = 0x7065657273636F70
 
 
 class WriterBusyError(RuntimeError):
-    """Another process is importing into, or resolving, the same record."""
+    """Another process is importing into, resolving or training the same site."""
 
 
 @dataclass
@@ -136,7 +136,7 @@ class Database:
             WriterBusyError: Another process (or thread) holds it.
         """
         if self.path is not None:
-            with _file_lock(self.path.with_name(self.path.name + ".writer"), purpose):
+            with file_lock(self.path.with_name(self.path.name + ".writer"), purpose):
                 yield
             # Idle connections would keep the pages that they cached, up to 64 MB each.
             self.engine.dispose()
@@ -189,13 +189,22 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _busy(where: str) -> str:
     return (
-        f"Another import or identity run is writing to this record ({where}). "
+        f"Another process is writing to this site ({where}). "
         "Wait for it to end, or stop it, then run the command again."
     )
 
 
 @contextmanager
-def _file_lock(path: Path, purpose: str) -> Iterator[None]:
+def file_lock(path: Path, purpose: str) -> Iterator[None]:
+    """Hold a lock that this machine's processes see; released also when the process is killed.
+
+    Args:
+        path: The lock file; it says who holds it, and stays.
+        purpose: What for, told to whoever finds it held.
+
+    Raises:
+        WriterBusyError: Another process (or thread) holds it.
+    """
     with path.open("a+") as handle:
         if not _try_lock(handle):
             handle.seek(0)
