@@ -19,6 +19,8 @@ class Settings(BaseSettings):
         site_name: Shown in the header and in page titles.
         base_url: Public address for absolute links; empty means the address of the request.
         index: Search engine of the bundle: ``exact`` (NumPy and SQLite) or ``edge`` (qdrant-edge).
+        retrain_hours: Hours after which a served site trains and publishes again if something is new; 0
+            means never.
     """
 
     model_config = SettingsConfigDict(env_prefix="PEERSCOPE_", extra="ignore")
@@ -30,6 +32,7 @@ class Settings(BaseSettings):
     site_name: str = "Peerscope"
     base_url: str = ""
     index: str = Field(default="exact", pattern="^(exact|edge)$")
+    retrain_hours: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
     @property
     def record_url(self) -> str:
@@ -40,3 +43,8 @@ class Settings(BaseSettings):
     def bundles(self) -> Path:
         """Folder of the search bundles."""
         return self.home / "bundles"
+
+    @property
+    def readers(self) -> Path:
+        """File of what readers let the site keep; made when the first one switches it on."""
+        return self.home / "readers.sqlite"
