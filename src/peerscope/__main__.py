@@ -1,0 +1,5 @@
+"""``python -m peerscope`` is ``peerscope``."""
+
+from peerscope.cli import main
+
+main()
