@@ -26,6 +26,7 @@ from peerscope.retrieval.files.catalogue import Files, read_catalogue
 
 ITEMS = [Item(n, f"title {n}", "a text. " * (30 if n % 2 else 1)) for n in range(1, 41)]
 RECORD = [Interaction(f"title {n}", n % 40 + 1, kind="cites", weight=0.5) for n in range(60)]
+RECORD += [Interaction("", n, "a1", "wrote", 1.0, 2000.0 + n) for n in range(1, 9)]
 
 weights = st.floats(min_value=0.01, max_value=50.0)
 events = st.lists(
@@ -70,7 +71,9 @@ def test_the_mixture_has_the_share_that_the_rule_says(given_events) -> None:
     total = sum(event.weight for event in own if event.query)
     texts = training_pairs(ITEMS, [item.title for item in ITEMS], [])
     # Independent of `mixed`: what training itself makes of the items, but for those kept aside.
-    expected = sum(pair.weight for pair in RECORD) + sum(len(item.text) >= 120 for item in ITEMS)
+    expected = sum(pair.weight for pair in RECORD if pair.query) + sum(
+        len(item.text) >= 120 for item in ITEMS
+    )
     assert sum(texts.weight) <= expected
     assert total / (total + expected) == pytest.approx(found.share)
     factors = {round(b.weight / a.weight, 9) for a, b in zip(known, own, strict=True)}

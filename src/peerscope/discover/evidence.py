@@ -119,7 +119,8 @@ def mixed(
     found = [event for event in events if event.item_id in present]
     # Training adds two pairs of weight 1/2 for each item with a text (`retrieval.examples`).
     texts = sum(len(item.text) >= SHORTEST_TEXT for item in items)
-    record = texts + sum(pair.weight for pair in self_made if pair.item_id in present)
+    pairs = (pair.weight for pair in self_made if pair.query and pair.item_id in present)
+    record = texts + sum(pairs)
     evidence = sum(event.weight for event in found if event.query)
     if not record or not evidence:
         return Mixture([*self_made, *found], len(found), evidence, float(bool(evidence)))
