@@ -23,6 +23,8 @@ class Settings(BaseSettings):
             ``none``, or a folder.
         encoder_at_once: Works that `up` encodes before it publishes; with more of them it publishes without
             the encoder first and encodes in the background.
+        retrain_hours: Hours after which a served site trains and publishes again if something is new; 0
+            means never.
     """
 
     model_config = SettingsConfigDict(env_prefix="PEERSCOPE_", extra="ignore")
@@ -36,6 +38,7 @@ class Settings(BaseSettings):
     index: str = Field(default="exact", pattern="^(exact|edge)$")
     encoder: str = "auto"
     encoder_at_once: int = Field(default=10_000, ge=0)
+    retrain_hours: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
     @property
     def record_url(self) -> str:
@@ -51,3 +54,8 @@ class Settings(BaseSettings):
     def encodings(self) -> Path:
         """Folder of kept encodings; it may be removed, and costs the time of encoding again."""
         return self.home / "encodings"
+
+    @property
+    def readers(self) -> Path:
+        """File of what readers let the site keep; made when the first one switches it on."""
+        return self.home / "readers.sqlite"

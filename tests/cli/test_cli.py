@@ -29,6 +29,7 @@ COMMANDS = (
     "status",
     "quarantine",
     "export",
+    "export-events",
 )
 
 
@@ -202,3 +203,69 @@ def test_serve_prints_its_address_answers_and_ends_cleanly(home) -> None:
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=15) in (0, 130)
     assert "Traceback" not in process.stderr.read()
+
+
+def a_reader(home: str):
+    from peerscope.discover.readers import Readers
+
+    readers = Readers(Path(home) / "readers.sqlite")
+    number = readers.find(readers.enrol()).id
+    readers.opened(number, 1, "quokkas in graphs")
+    readers.save(number, 2)
+    return readers
+
+
+def test_the_readers_log_is_counted_and_exported(home, tmp_path) -> None:
+    before = json.loads(run("status", "--home", home, "--json").stdout)
+    assert (before["readers"]["readers"], before["retraining"]["hours"]) == (0, 0.0)
+    assert not (Path(home) / "readers.sqlite").exists(), "asking for it makes no file"
+    readers = a_reader(home)
+    status = json.loads(run("status", "--home", home, "--json").stdout)
+    assert (status["readers"]["readers"], status["readers"]["entries"]) == (1, 2)
+    assert status["new_since_training"]["entries"] == 2
+    text = run("status", "--home", home).stdout
+    assert "2 openings and saves of readers" in text
+    assert "never (PEERSCOPE_RETRAIN_HOURS)" in text
+    folder = tmp_path / "events"
+    done = run("export-events", str(folder), "--home", home, "--json")
+    rows = json.loads(done.stdout)["rows"]
+    assert (rows["users.jsonl"], rows["interactions.jsonl"]) == (1, 2)
+    assert rows["items.jsonl"] == status["counts"]["works"]
+    readers.erase_reader(1)
+    readers.close()
+
+
+def test_a_site_that_is_served_trains_again_by_its_schedule(home, monkeypatch) -> None:
+    monkeypatch.setenv("PEERSCOPE_RETRAIN_HOURS", "0.0002")
+    readers = a_reader(home)
+    before = json.loads(run("status", "--home", home, "--json").stdout)["search"]["bundle"]
+    command = [sys.executable, "-m", "peerscope", "serve", "--home", home, "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    address = re.search(r"http://[\d.]+:\d+/", process.stdout.readline())[0]
+    said = Path(home) / "retraining.json"
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        time.sleep(0.2)
+        if said.exists() and "trained and published" in said.read_text():
+            break
+    with urllib.request.urlopen(address + "healthz", timeout=30) as answer:
+        now = json.loads(answer.read())["bundle"]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) in (0, 130)
+    assert "Traceback" not in process.stderr.read()
+    assert now != before, "the served site took up a bundle that was trained meanwhile"
+    assert "every 0.0002 hours" in run("status", "--home", home).stdout
+    readers.erase_reader(2)
+    readers.close()
+
+
+def test_a_damaged_readers_file_is_named(home) -> None:
+    path = Path(home) / "readers.sqlite"
+    for one in Path(home).glob("readers.sqlite*"):
+        one.unlink()
+    path.write_bytes(b"no database" * 1000)
+    for command in ("train", "status", "publish"):
+        done = run(command, "--home", home)
+        assert done.exit_code == 1, done.output
+        assert "no readers' file" in " ".join(done.output.split())
+    path.unlink()

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from sqlalchemy.orm import Session
 
 from peerscope.discover import catalogue as c
+from peerscope.retrieval.histories import Histories
 
 
 def test_every_living_work_becomes_an_item_with_its_links(session: Session) -> None:
@@ -45,14 +47,44 @@ def test_interactions_state_the_links_of_the_record(session: Session) -> None:
     ) in cites
     assert all(item != 6 for _, item in cites), "a deleted work is no target"
     kinds = Counter(pair.kind for pair in pairs)
-    assert kinds == {"cites": 4, "same_person": 2, "same_venue": 2}
+    assert {kind: kinds[kind] for kind in ("cites", "same_person", "same_venue")} == {
+        "cites": 4, "same_person": 2, "same_venue": 2,
+    }  # fmt: skip
     assert all(pair.weight == c.INTERACTION_WEIGHTS[pair.kind] for pair in pairs)
 
 
 def test_the_sample_is_bounded_and_repeatable(session: Session) -> None:
     one = c.interactions(session, limit=2, seed=7)
-    assert Counter(pair.kind for pair in one) == {"cites": 2, "same_person": 2, "same_venue": 2}
+    counts = Counter(pair.kind for pair in one)
+    assert (counts["cites"], counts["same_person"], counts["same_venue"]) == (2, 2, 2)
+    assert counts["wrote"] <= 2
     assert one == c.interactions(session, limit=2, seed=7)
+
+
+def test_first_authors_ask_with_what_they_had_written_and_cited(
+    session: Session, monkeypatch
+) -> None:
+    monkeypatch.setattr(c, "kept_aside", lambda query: query.startswith("A simple framework"))
+    pairs = c.interactions(session)
+    cites = {(p.query, p.item_id): (p.user_id, p.time) for p in pairs if p.kind == "cites"}
+    assert cites["Exploring simple siamese representation learning", 1] == ("a2", 2018.0)
+    assert cites["A simple framework for contrastive learning", 1] == (None, None), "kept aside"
+    wrote = {(p.user_id, p.item_id, p.time) for p in pairs if p.kind == "wrote"}
+    assert wrote == {("a2", 1, 2016.0), ("a2", 3, 2018.0), ("a4", 4, 2019.0)}
+    assert all(p.query == "" for p in pairs if p.kind == "wrote")
+    histories = Histories([], pairs, range(1, 7))
+    assert histories.of("a2", 2018.0, 10) == (1,), "what was written before, not with it"
+    assert histories.of("a2", 2019.0, 10) == (3, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("year", "date", "time"),
+    [(2020, None, 2020.0), (2020, "2020-07-01", 2020.5), (2020, "2020-07", 2020.5),
+     (2020, "2020", 2020.0), (None, "2020-07-01", None), (2020, "2020-99-99", 2020 + 11 / 12 + 30 / 372)],
+)  # fmt: skip
+def test_times_are_years(year, date, time) -> None:
+    found = c.time_of(year, date)
+    assert found == (None if time is None else pytest.approx(time))
 
 
 def test_labels_of_entity_facets(session: Session) -> None:

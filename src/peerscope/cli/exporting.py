@@ -1,4 +1,4 @@
-"""Export: the record as a bibliography, streamed."""
+"""Export: the record as a bibliography, the readers' log as training files."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from typing import Annotated
 
 import typer
 
-from peerscope.cli.context import Home, Json, err, open_record, print_json, settings_for
+from peerscope.cli.context import Home, Json, err, open_record, out, print_json, settings_for
 from peerscope.cli.errors import CommandError, Exit, explained
+from peerscope.discover.events import export_events
+from peerscope.discover.readers import Readers
 from peerscope.record import parsed_works
 from peerscope.record.export import EXPORTERS
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
+    """Add the commands of this module."""
     app.command("export")(export)
+    app.command("export-events")(events)
 
 
 def export(
@@ -48,6 +51,26 @@ def export(
             size = _write_whole(output, pieces)
         if as_json:
             print_json({"file": str(output), "bytes": size})
+
+
+def events(
+    folder: Annotated[Path, typer.Argument(help="Folder to write the three files into.")],
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Write items, users and interactions of the readers' log as JSON lines, for training elsewhere.
+
+    Only readers whose history is on, under names drawn for this export. What they searched stands in it as
+    they typed it: keep it as carefully as the site's folder.
+    """
+    with explained(err):
+        settings = settings_for(home)
+        database = open_record(settings, create=False)
+        counts = export_events(database, Readers(settings.readers), folder)
+        if as_json:
+            print_json({"folder": str(folder), "rows": counts})
+        else:
+            out.print(", ".join(f"{name}: {rows:,} rows" for name, rows in counts.items()))
 
 
 def _format(form: str | None, output: Path | None) -> str:

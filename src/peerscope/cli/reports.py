@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +14,10 @@ from peerscope.cli.context import Home, Json, err, open_record, out, print_json,
 from peerscope.cli.errors import explained
 from peerscope.discover import SearchFilters, SearchPage, SiteDiscovery
 from peerscope.discover.improving import read_improvement
+from peerscope.discover.news import last_seen, news_since
+from peerscope.discover.pipeline import figures_file
+from peerscope.discover.readers import Readers
+from peerscope.discover.retrain import read_state
 from peerscope.record import Database, quarantined
 from peerscope.record.models import (
     Authorship,
@@ -127,10 +133,15 @@ def status(home: Home = None, as_json: Json = False) -> None:
             )  # fmt: skip
             runs = [row._asdict() for row in session.execute(latest)]
         search_status = SiteDiscovery(database, settings.bundles, settings.index).status()
+        readers = Readers(settings.readers).state()
+        news = news_since(last_seen(figures_file(settings)), database, readers)
+        last = read_state(settings)
         background = read_improvement(settings)
         if as_json:
             print_json({"home": str(settings.home), "counts": counts, "imports": runs,
-                        "search": search_status,
+                        "search": search_status, "readers": asdict(readers),
+                        "new_since_training": asdict(news),
+                        "retraining": {"hours": settings.retrain_hours, "last": last},
                         "background": background.as_dict() if background else None})  # fmt: skip
             return
         table = Table(box=None, show_header=False)
@@ -144,8 +155,19 @@ def status(home: Home = None, as_json: Json = False) -> None:
             out.print("Nothing is published yet; run `peerscope train` and `peerscope publish`.")
         else:
             out.print(f"In service: bundle {search_status['bundle']}")
+        out.print(f"Readers with a history: {readers.readers:,}, entries {readers.entries:,}")
+        out.print(f"New since the last training: {news.sentence()}")
+        out.print(f"Retraining: {_schedule(settings.retrain_hours, last)}", highlight=False)
         if background is not None:
             out.print(f"In the background: {background.sentence()}")
+
+
+def _schedule(hours: float, last: dict[str, Any] | None) -> str:
+    often = f"every {hours:g} hours while served" if hours else "never (PEERSCOPE_RETRAIN_HOURS)"
+    if last is None:
+        return often
+    at = datetime.fromtimestamp(last.get("ended", last.get("began", 0.0)), UTC)
+    return f"{often}; {at:%Y-%m-%d %H:%M} UTC: {last.get('outcome', 'unknown')}"
 
 
 def quarantine(

@@ -6,13 +6,19 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
-from peerscope.cli.context import out
+from peerscope.cli.context import err, out
 from peerscope.cli.errors import CommandError
 from peerscope.discover import SiteDiscovery
 from peerscope.discover.improving import improving
+from peerscope.discover.pipeline import figures_file
+from peerscope.discover.readers import Readers
+from peerscope.discover.retrain import Retraining
 from peerscope.record import Database
 from peerscope.retrieval.files.models import ServedModels
 from peerscope.settings import Settings
@@ -30,13 +36,32 @@ def serve_site(settings: Settings, database: Database) -> None:
     discovery = SiteDiscovery(database, settings.bundles, settings.index)
     discovery.status()
     listener = _bound(settings.host, settings.port)
-    app = create_app(settings, database, discovery)
+    readers = Readers(settings.readers)
+    try:
+        readers.expire()
+    except (ValueError, SQLAlchemyError) as error:
+        err.print(f"[bold red]Without histories of readers:[/] {error}", highlight=False)
+    app = create_app(settings, database, discovery, readers)
     out.print(f"Serving {settings.site_name} at {_address(listener)} (Ctrl-C stops it)")
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     # uvicorn raises the signal again when it has ended: the background work is to be ended too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    with improving(settings):
+    with improving(settings), _retraining(settings, database):
         uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def _retraining(settings: Settings, database: Database) -> Iterator[None]:
+    """The schedule of `Settings.retrain_hours`, if there is one, while the block runs."""
+    if not settings.retrain_hours:
+        yield
+        return
+    schedule = Retraining(settings, database, settings.retrain_hours, figures_file(settings))
+    schedule.start()
+    try:
+        yield
+    finally:
+        schedule.stop()
 
 
 def serve_models(models: ServedModels, host: str, port: int, writable: bool) -> None:

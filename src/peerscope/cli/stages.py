@@ -193,8 +193,11 @@ def _import_one(database: Database, file: str, *, force: bool) -> ImportReport:
 
 
 def _train(settings: Settings, database: Database, *, encoded: bool = True) -> dict[str, Any]:
-    with reporting(err) as progress:
-        learned = train_site(settings, database, progress, encoded=encoded)
+    try:
+        with reporting(err) as progress:
+            learned = train_site(settings, database, progress, encoded=encoded)
+    except WriterBusyError as error:
+        raise CommandError(str(error), Exit.BUSY) from error
     err.print(learned.sentence(), highlight=False)
     return learned.as_dict()
 

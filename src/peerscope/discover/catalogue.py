@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from peerscope.record.models import (
     Work,
     WorkTopic,
 )
+from peerscope.retrieval.examples import kept_aside
 from peerscope.retrieval.schema import Interaction, Item
 
 CHUNK = 2000
@@ -45,8 +46,9 @@ LABELLED: dict[str, type[Topic | Venue | Person | Institution]] = {
 }
 """Facets whose values are numbers of entities, with the table that names them."""
 
-INTERACTION_WEIGHTS = {"cites": 1.0, "same_person": 0.3, "same_venue": 0.1}
-"""Relative frequency of the self-made pairs: a citation says more than a shared name or venue."""
+INTERACTION_WEIGHTS = {"cites": 1.0, "same_person": 0.3, "same_venue": 0.1, "wrote": 1.0}
+"""Relative frequency of the self-made pairs: a citation says more than a shared name or venue. What somebody
+wrote has no query: it is history, and its weight counts for nothing."""
 
 
 @dataclass(slots=True)
@@ -178,11 +180,18 @@ def interactions(session: Session, *, limit: int = 400_000, seed: int = 0) -> li
     Kinds: ``cites`` (title of the citing work -> cited work), ``same_person`` (title -> another work of
     the person) and ``same_venue`` (title -> another work of the venue and year). Where there are more
     than ``limit``, an evenly drawn sample (by ``seed``) stands for them.
+
+    A citing work is asked for by its first author, who had written and cited other works before: so the
+    record also teaches what a history is worth (``wrote`` are the works that they met by writing them).
+    Queries that are kept aside are nobody's, so that bundles are judged on what everyone is shown.
     """
+    cites = _sampled(_cites(session), limit, seed)
+    askers = {pair.user_id for pair in cites if pair.user_id is not None}
     return [
-        *_sampled(_cites(session), limit, seed),
+        *cites,
         *_sampled(_consecutive(session, "same_person"), limit, seed),
         *_sampled(_consecutive(session, "same_venue"), limit, seed),
+        *_sampled(_wrote(session, askers), limit, seed),
     ]
 
 
@@ -202,16 +211,56 @@ def _sampled(pairs: Iterator[Interaction], limit: int, seed: int) -> list[Intera
 
 def _cites(session: Session) -> Iterator[Interaction]:
     citing, cited = aliased(Work), aliased(Work)
+    first = (Authorship.work_id == Citation.citing_id) & (Authorship.position == 0)
     statement = (
-        select(citing.title, Citation.cited_id)
+        select(citing.title, citing.publication_year, citing.publication_date,
+               Citation.cited_id, Authorship.person_id)
         .join(citing, citing.id == Citation.citing_id)
         .join(cited, cited.id == Citation.cited_id)
+        .outerjoin(Authorship, first)
         .where(citing.deleted_at.is_(None), cited.deleted_at.is_(None))
         .execution_options(yield_per=CHUNK)
-    )
-    for title, cited_id in session.execute(statement):
+    )  # fmt: skip
+    for title, year, date, cited_id, person_id in session.execute(statement):
         assert cited_id is not None
-        yield Interaction(title, cited_id, kind="cites", weight=INTERACTION_WEIGHTS["cites"])
+        time = time_of(year, date)
+        asker = None
+        if person_id is not None and time is not None and not kept_aside(title):
+            asker = author_name(person_id)
+        weight = INTERACTION_WEIGHTS["cites"]
+        yield Interaction(title, cited_id, asker, "cites", weight, time if asker else None)
+
+
+def _wrote(session: Session, askers: Set[str]) -> Iterator[Interaction]:
+    """Works by those who ask for others, as something that they met."""
+    statement = (
+        select(Authorship.person_id, Work.id, Work.publication_year, Work.publication_date)
+        .join(Work, Work.id == Authorship.work_id)
+        .where(Authorship.person_id.is_not(None), Work.deleted_at.is_(None))
+        .order_by(Authorship.id)
+        .execution_options(yield_per=CHUNK)
+    )
+    for person_id, work_id, year, date in session.execute(statement):
+        assert person_id is not None
+        name, time = author_name(person_id), time_of(year, date)
+        if name in askers and time is not None:
+            weight = INTERACTION_WEIGHTS["wrote"]
+            yield Interaction("", work_id, name, "wrote", weight, time)
+
+
+def author_name(person_id: int) -> str:
+    """How training calls a person of the record who stands in for a reader."""
+    return f"a{person_id}"
+
+
+def time_of(year: int | None, date: str | None) -> float | None:
+    """When a work appeared, in years: to the day, the month or, without a date, the beginning of its year."""
+    if year is None:
+        return None
+    _, month, day = (*(int(part) for part in (date or "").split("-") if part.isdigit()), 1, 1, 1)[
+        :3
+    ]
+    return year + (min(max(month, 1), 12) - 1) / 12 + (min(max(day, 1), 31) - 1) / 372
 
 
 def _consecutive(session: Session, kind: str) -> Iterator[Interaction]:

@@ -18,8 +18,11 @@ from typing import Any
 import orjson
 
 from peerscope.discover.catalogue import catalogue, interactions
+from peerscope.discover.evidence import Mixture, mixed, reader_interactions
+from peerscope.discover.news import Seen, before_now, bounds_now, last_seen
+from peerscope.discover.readers import LogState, Readers
 from peerscope.discover.topics import suggest_topics
-from peerscope.record import Database, change_seq
+from peerscope.record import Database, change_seq, file_lock
 from peerscope.record.suggested import replace_suggested_topics, works_without_topics
 from peerscope.retrieval import (
     BuildReport,
@@ -144,26 +147,47 @@ def encode_site(settings: Settings, database: Database, progress: Progress) -> i
 def train_site(
     settings: Settings, database: Database, progress: Progress, *, encoded: bool = True
 ) -> TrainOutcome:
-    """Train the towers from the record and put them in the place of the last ones.
+    """Train the towers from the record and its readers, and put them in the place of the last ones.
 
     Args:
         settings: The site's.
         database: The record.
         progress: Told of the stage.
         encoded: Whether the towers read texts through the site's encoder, if it has one.
+
+    Raises:
+        WriterBusyError: Another process is training this site.
     """
     began = time.perf_counter()
-    encoder = site_encoder(settings) if encoded else None
-    items, pairs = _catalogue(database, progress)
     settings.home.mkdir(parents=True, exist_ok=True)
-    checkpoints = settings.home / "training"
-    trained = train(items, pairs, encoder=encoder, checkpoints=checkpoints, progress=progress)
-    if trained is None:
-        note = "No word occurs in two works: there is nothing to learn from yet."
-        return TrainOutcome(note, time.perf_counter() - began)
-    _replace(towers_folder(settings), trained.towers, trained.figures)
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return TrainOutcome(trained.note, time.perf_counter() - began, trained.figures)
+    with file_lock(settings.home / "training.lock", "training"):
+        with database.session() as session:
+            seen = change_seq(session)
+        items, pairs = _catalogue(database, progress)
+        state, mixture = _with_readers(settings, items, pairs)
+        before = before_now(BundleStore(settings.bundles), len(items), state)
+        warm = _remembering(before.towers, settings) if before is not None else None
+        checkpoints = settings.home / "training"
+        trained = train(
+            items,
+            mixture.pairs,
+            encoder=site_encoder(settings) if encoded else None,
+            warm=warm,
+            checkpoints=checkpoints,
+            progress=progress,
+        )
+        if trained is None:
+            note = "No word occurs in two works: there is nothing to learn from yet."
+            return TrainOutcome(note, time.perf_counter() - began)
+        went_on = warm is not None and trained.towers.front is warm.front
+        fitted = before.seen.front_items if before is not None and went_on else len(items)
+        stated = Seen(time.time(), seen, state.last, state.erasures, state.file, fitted)
+        trained.figures |= {"readers": mixture.figures(), "seen": asdict(stated)}
+        _replace(towers_folder(settings), trained.towers, trained.figures)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return TrainOutcome(
+        f"{trained.note}{mixture.sentence()}", time.perf_counter() - began, trained.figures
+    )
 
 
 def _replace(folder: Path, towers: TwoTowers, figures: dict[str, Any]) -> None:
@@ -200,9 +224,12 @@ def publish_site(settings: Settings, database: Database, progress: Progress) -> 
     """
     began = time.perf_counter()
     towers = trained_towers(settings)
+    trained = last_seen(figures_file(settings)) if towers is not None else None
     with database.session() as session:
         seen = change_seq(session)
     items, pairs = _catalogue(database, progress)
+    state, mixture = _with_readers(settings, items, pairs)
+    store = BundleStore(settings.bundles)
     vectors = None
     if towers is not None and items:
         vectors = item_vectors(_remembering(towers, settings), items, progress)
@@ -214,11 +241,12 @@ def publish_site(settings: Settings, database: Database, progress: Progress) -> 
                 items = list(catalogue(session))
     report = build(
         items,
-        pairs,
-        BundleStore(settings.bundles),
+        mixture.pairs,
+        store,
         towers=towers if items else None,
         vectors=vectors,
-        metadata={"change_seq": seen},
+        bounds=bounds_now(store, state),
+        metadata={"change_seq": seen, "trained": asdict(trained) if trained else None},
         progress=progress,
     )
     note = NO_TOWERS if towers is None else None
@@ -246,6 +274,23 @@ def _suggest(database: Database, items: list[Item], vectors: Any, progress: Prog
     with database.writer("suggesting topics"), database.begin() as session:
         replace_suggested_topics(session, topics)
     return len(topics)
+
+
+def figures_file(settings: Settings) -> Path:
+    """Where the last training says what it did and saw."""
+    return towers_folder(settings) / "training.json"
+
+
+def _with_readers(
+    settings: Settings, items: list[Item], pairs: list[Interaction]
+) -> tuple[LogState, Mixture]:
+    """The record's pairs and those of the readers who keep a history, and up to where their log goes."""
+    readers = Readers(settings.readers)
+    try:
+        readers.expire()
+        return readers.state(), mixed(items, pairs, reader_interactions(readers))
+    finally:
+        readers.close()
 
 
 def _catalogue(database: Database, progress: Progress) -> tuple[list[Item], list[Interaction]]:

@@ -8,14 +8,25 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from peerscope.discover.catalogue import FACETS, facet_labels
-from peerscope.discover.shapes import FacetValue, Reason, SearchFilters, SearchPage, WorkHit
+from peerscope.discover.shapes import (
+    Asker,
+    FacetValue,
+    Reason,
+    SearchFilters,
+    SearchPage,
+    WorkHit,
+)
 from peerscope.record.models import Work
-from peerscope.retrieval import Filter, ResultHit, SearchEngine
+from peerscope.retrieval import Filter, ResultHit, SearchEngine, User
 
 CANDIDATES = 400
 """Works considered for a query; the pages after them are reached by narrowing it."""
 
 FACET_VALUES = 12
+TITLES = 1000
+LONGEST_TITLE = 80
+"""Characters of a title that stands as a reason."""
+
 TYPE_LABELS = {
     "journal-article": "Journal article",
     "proceedings-article": "Conference paper",
@@ -64,10 +75,15 @@ def found_page(
     sort: str,
     page: int,
     per_page: int,
+    asker: Asker | None = None,
 ) -> SearchPage:
-    """One page of results for a query, ordered by the fused score, by year or by citations."""
+    """One page of results for a query, ordered by the fused score, by year or by citations.
+
+    The asker's history takes part in the fused score alone: a year is the same for everyone.
+    """
     offset = (page - 1) * per_page
     by_score = sort == "relevance"
+    user = User(history=asker.history) if asker and asker.history and by_score else None
     results = engine.search(
         query,
         per_page if by_score else CANDIDATES,
@@ -75,13 +91,15 @@ def found_page(
         offset=min(offset, CANDIDATES) if by_score else 0,
         facets=FACETS,
         candidates=CANDIDATES,
+        user=user,
     )
     hits = list(results.hits)
     if not by_score:
         hits = _reordered(session, hits, sort)[offset : offset + per_page]
+    met = _met(session, asker, hits) if asker and results.personal else {}
     return SearchPage(
         query=query,
-        hits=tuple(WorkHit(hit.id, float(hit.score), _reasons(hit)) for hit in hits),
+        hits=tuple(WorkHit(hit.id, float(hit.score), _reasons(hit, met)) for hit in hits),
         total=results.total,
         page=page,
         per_page=per_page,
@@ -90,7 +108,43 @@ def found_page(
         capped=results.capped,
         facets=labelled(session, results.facets),
         note=results.note,
+        personal=results.personal,
     )
+
+
+def _met(session: Session, asker: Asker, hits: Sequence[ResultHit]) -> dict[int, str]:
+    """What to say of the results that a history moved: the result to a part of a sentence."""
+    seen = set(asker.history)
+    moving = [hit.because for hit in hits if hit.because is not None and hit.id not in seen]
+    titles = work_titles(session, moving) if moving else {}
+
+    def did(work: int) -> str:
+        return "saved" if work in asker.saved else "opened"
+
+    told = {
+        hit.id: f"because you {did(hit.because)} “{_short(titles[hit.because])}”"
+        for hit in hits
+        if hit.because in titles
+    }
+    # A work met before is lifted by itself, whatever else stands near it.
+    return told | {hit.id: f"you {did(hit.id)} it before" for hit in hits if hit.id in seen}
+
+
+def _short(title: str) -> str:
+    if len(title) <= LONGEST_TITLE:
+        return title
+    return title[:LONGEST_TITLE].rsplit(" ", 1)[0] + " …"
+
+
+def work_titles(session: Session, work_ids: Sequence[int]) -> dict[int, str]:
+    """Titles of the works that are in the record; a statement for each `TITLES` of them."""
+    found: dict[int, str] = {}
+    wanted = sorted(set(work_ids))
+    for start in range(0, len(wanted), TITLES):
+        part = wanted[start : start + TITLES]
+        statement = select(Work.id, Work.title).where(Work.id.in_(part), Work.deleted_at.is_(None))
+        found.update(session.execute(statement).all())
+    return found
 
 
 def _reordered(session: Session, hits: list[ResultHit], sort: str) -> list[ResultHit]:
@@ -110,8 +164,10 @@ def _reordered(session: Session, hits: list[ResultHit], sort: str) -> list[Resul
     return sorted(hits, key=place)
 
 
-def _reasons(hit: ResultHit) -> tuple[Reason, ...]:
+def _reasons(hit: ResultHit, met: Mapping[int, str]) -> tuple[Reason, ...]:
     reasons = []
+    if hit.id in met:
+        reasons.append(Reason("history", met[hit.id]))
     if hit.title_match:
         reasons.append(Reason("title", "the query stands in its title"))
     if hit.matched_words:

@@ -30,6 +30,19 @@ class SearchFilters:
 
 
 @dataclass(frozen=True, slots=True)
+class Asker:
+    """What a reader met before, for an order of their own.
+
+    Attributes:
+        history: Works saved or opened, newest first.
+        saved: Those of them that are saved.
+    """
+
+    history: tuple[int, ...] = ()
+    saved: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """Why a result stands where it stands: ``kind`` (words, meaning, title, ...) and a sentence part."""
 
@@ -67,6 +80,7 @@ class SearchPage:
             ``open_access``) to its values, most frequent first.
         mode: ``hybrid`` (words and meaning), ``lexical`` (words only) or ``browse`` (no query).
         note: A sentence for the reader ("Only common words; showing ..."), or ``None``.
+        personal: Whether the asker's history moved the order.
     """
 
     query: str
@@ -79,6 +93,7 @@ class SearchPage:
     capped: bool = False
     facets: dict[str, tuple[FacetValue, ...]] = field(default_factory=dict)
     note: str | None = None
+    personal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +155,12 @@ class Discovery(Protocol):
         sort: str = "relevance",
         page: int = 1,
         per_page: int = 20,
+        asker: Asker | None = None,
     ) -> SearchPage:
-        """Find works. Any string is a legal query; pages past the end are empty."""
+        """Find works. Any string is a legal query; pages past the end are empty.
+
+        With an ``asker`` the order by relevance takes their history into account, and says where.
+        """
         ...
 
     def neighbours(self, entity: str, id: int, limit: int = 10) -> tuple[Neighbour, ...]:

@@ -22,7 +22,7 @@ from peerscope.discover.browse import browse
 from peerscope.discover.catalogue import items_of
 from peerscope.discover.graph import graph_slice
 from peerscope.discover.results import found_page
-from peerscope.discover.shapes import GraphSlice, Neighbour, SearchFilters, SearchPage
+from peerscope.discover.shapes import Asker, GraphSlice, Neighbour, SearchFilters, SearchPage
 from peerscope.record import Database, change_seq
 from peerscope.record.models import Work
 from peerscope.retrieval import BundleStore, SearchEngine, TwoTowers, open_bundle
@@ -85,6 +85,7 @@ class SiteDiscovery:
         sort: str = "relevance",
         page: int = 1,
         per_page: int = 20,
+        asker: Asker | None = None,
     ) -> SearchPage:
         """Find works; without a query, list them. Any string is a legal query."""
         state = self._current()
@@ -93,7 +94,7 @@ class SiteDiscovery:
                 note = NOT_PUBLISHED if state is None and query.strip() else None
                 engine = state.engine if state else None
                 return browse(session, engine, filters, sort, page, per_page, query, note)
-            return found_page(session, state.engine, query, filters, sort, page, per_page)
+            return found_page(session, state.engine, query, filters, sort, page, per_page, asker)
 
     def neighbours(self, entity: str, id: int, limit: int = 10) -> tuple[Neighbour, ...]:
         """What stands near a work (W), person (A) or topic (T), nearest first, with reasons."""

@@ -13,9 +13,10 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from peerscope import __version__
 from peerscope.discover import Discovery
+from peerscope.discover.readers import Readers
 from peerscope.record import Database
 from peerscope.settings import Settings
-from peerscope.web import api, pages
+from peerscope.web import api, history, pages
 from peerscope.web.errors import http_error, invalid_request, unexpected
 from peerscope.web.site import Site
 
@@ -33,13 +34,19 @@ HEADERS = {
 }
 
 
-def create_app(settings: Settings, database: Database, discovery: Discovery) -> FastAPI:
+def create_app(
+    settings: Settings,
+    database: Database,
+    discovery: Discovery,
+    readers: Readers | None = None,
+) -> FastAPI:
     """The site's ASGI application.
 
     Args:
         settings: Name, addresses.
         database: The record, migrated.
         discovery: Search, neighbours and graph slices.
+        readers: What readers let the site keep; the file in the site's folder if not given.
     """
     app = FastAPI(
         title=settings.site_name,
@@ -49,11 +56,12 @@ def create_app(settings: Settings, database: Database, discovery: Discovery) -> 
         docs_url=None,
         redoc_url=None,
     )
-    app.state.site = Site(settings, database, discovery)
+    app.state.site = Site(settings, database, discovery, readers or Readers(settings.readers))
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(_headers)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.include_router(api.router)
+    app.include_router(history.router)
     app.include_router(pages.router)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid_request)

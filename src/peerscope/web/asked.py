@@ -29,8 +29,17 @@ class Asked:
     filters: SearchFilters
     sort: str
     page: int
+    personal: bool = True
+    """Whether a reader's own history may move the order."""
 
-    def address(self, *, page: int = 1, sort: str | None = None, **changes: Any) -> str:
+    def address(
+        self,
+        *,
+        page: int = 1,
+        sort: str | None = None,
+        personal: bool | None = None,
+        **changes: Any,
+    ) -> str:
         """The address of this search, changed in some respect; a change starts at the first page."""
         filters = replace(self.filters, **changes)
         pairs: list[tuple[str, str]] = [("q", self.query)]
@@ -44,6 +53,8 @@ class Asked:
             pairs.append(("oa", "yes" if filters.open_access else "no"))
         if (order := sort or self.sort) != "relevance":
             pairs.append(("sort", order))
+        if not (self.personal if personal is None else personal):
+            pairs.append(("personal", "off"))
         if page != 1:
             pairs.append(("page", str(page)))
         return f"/search?{urlencode([pair for pair in pairs if pair[1]])}"
@@ -120,7 +131,13 @@ def asked(given: QueryParams) -> Asked:
     )
     sort = given.get("sort", "relevance")
     query = given.get("q", "").replace("\x00", " ").strip()[:LONGEST]
-    return Asked(query, filters, sort if sort in SORTS else "relevance", page_in(given))
+    return Asked(
+        query,
+        filters,
+        sort if sort in SORTS else "relevance",
+        page_in(given),
+        given.get("personal") != "off",
+    )
 
 
 def _entities(given: QueryParams, name: str) -> tuple[int, ...]:

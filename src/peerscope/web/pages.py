@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import replace
 from typing import Any
@@ -9,10 +10,12 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from peerscope.discover.catalogue import facet_labels
 from peerscope.discover.results import TYPE_LABELS
+from peerscope.discover.shapes import Asker
 from peerscope.record import parsed_work
 from peerscope.record.export import EXPORTERS
 from peerscope.record.export.jsonld import jsonld_work
@@ -31,9 +34,11 @@ from peerscope.record.read import (
 from peerscope.record.read.shapes import LISTED_AUTHORS
 from peerscope.record.read.sources import sources_of_record
 from peerscope.web.asked import Asked, asked, page_in
+from peerscope.web.reader import Present, for_everyone, keeping, own_answer, remember
 from peerscope.web.site import KINDS, PLACES, Site, site_of
 
 router = APIRouter(include_in_schema=False)
+log = logging.getLogger(__name__)
 
 NUMBER = r"([WATIS])(\d{1,15})"
 SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
@@ -64,16 +69,33 @@ def search(request: Request) -> Response:
 
 def _results(request: Request, wanted: Asked, template: str) -> Response:
     site = site_of(request)
-    found = site.discovery.search(wanted.query, wanted.filters, sort=wanted.sort, page=wanted.page)
+    who = keeping(request)
+    found = site.discovery.search(
+        wanted.query, wanted.filters, sort=wanted.sort, page=wanted.page,
+        asker=_asker(site, who, wanted) if who else None,
+    )  # fmt: skip
+    works = [hit.work_id for hit in found.hits]
+    saved = site.readers.saved_among(who.reader.id, works) if who else {}
     with site.database.session() as session:
-        shown = {card.id: card for card in cards(session, [hit.work_id for hit in found.hits])}
-        return site.page(
+        shown = {card.id: card for card in cards(session, works)}
+        page = site.page(
             request, template,
             asked=wanted,
             found=found,
             rows=[(shown[hit.work_id], hit) for hit in found.hits if hit.work_id in shown],
             active=_labelled(session, wanted),
+            who=who,
+            saved=saved,
         )  # fmt: skip
+    return own_answer(page) if who else for_everyone(page)
+
+
+def _asker(site: Site, who: Present, wanted: Asked) -> Asker | None:
+    """The reader's history, where it may move the order."""
+    if not (wanted.personal and wanted.query and wanted.sort == "relevance"):
+        return None
+    met = site.readers.history(who.reader.id)
+    return Asker(tuple(met), frozenset(work for work, kind in met.items() if kind == "saved"))
 
 
 def _labelled(session: Session, wanted: Asked) -> list[tuple[str, str, str]]:
@@ -124,6 +146,7 @@ def _outside(request: Request, place: str, name: str) -> Response:
 def _work(request: Request, letter: str, number: int) -> Response:
     site = site_of(request)
     given = request.query_params
+    who = keeping(request, number)
     with site.database.session() as session:
         page = work_page(
             session, number,
@@ -135,14 +158,35 @@ def _work(request: Request, letter: str, number: int) -> Response:
             raise HTTPException(404)
         if page.work.deleted_at is not None:
             raise HTTPException(410)
-        return site.page(
+        query = _opened(site, who, request, number) if who else None
+        shown = site.page(
             request, "work.html",
+            who=who,
+            query=query,
             page=page,
             work=page.work,
             near=site.discovery.neighbours("W", number, 8),
             slice=site.discovery.graph_slice("W", number, 40),
             jsonld=site.once(("linked", number, page.work.change_seq), lambda: _jsonld(session, number)),
         )  # fmt: skip
+    if who is None:
+        return for_everyone(shown)
+    if query is not None:
+        remember(request, shown, who.secret)
+    return own_answer(shown)
+
+
+def _opened(site: Site, who: Present, request: Request, number: int) -> str | None:
+    """Keep that a reader opened a work after a query; the query. A failure costs the entry, not the page."""
+    query = who.query_from(request, number)
+    if query is not None:
+        try:
+            site.readers.opened(who.reader.id, number, query)
+            site.readers.visited(who.reader)
+        except (SQLAlchemyError, OSError):
+            log.exception("An opening could not be kept.")
+            return None
+    return query
 
 
 def _jsonld(session: Session, number: int) -> Any:
@@ -236,7 +280,9 @@ def listed(request: Request, place: str) -> Response:
                 service=_status(site),
             )  # fmt: skip
     if place == "robots.txt":
-        return PlainTextResponse("User-agent: *\nDisallow: /search\nDisallow: /api/\n")
+        return PlainTextResponse(
+            "User-agent: *\nDisallow: /search\nDisallow: /history\nDisallow: /api/\n"
+        )
     if place == "favicon.ico":
         return RedirectResponse("/static/icon.svg", 301)
     if place not in LETTERS:

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from peerscope import __version__
 from peerscope.discover import Discovery
+from peerscope.discover.readers import Readers
 from peerscope.discover.results import TYPE_LABELS
 from peerscope.record import Database
 from peerscope.record.markup import to_html
@@ -90,6 +91,7 @@ class Site:
     settings: Settings
     database: Database
     discovery: Discovery
+    readers: Readers
     templates: Environment = field(init=False)
     _made: OrderedDict[tuple[object, ...], Any] = field(default_factory=OrderedDict, init=False)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import orjson
-from sqlalchemy import String, cast, func, literal, null, select, union_all
+from sqlalchemy import Select, String, cast, func, literal, null, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from peerscope.record.models import (
@@ -118,8 +119,7 @@ def work_page(
     if row is None:
         return None
     work, venue = row
-    cited_rows = _linked(session, Citation.citing_id, Citation.cited_id, work, references)
-    citing_rows = _linked(session, Citation.cited_id, Citation.citing_id, work, cited_by)
+    cited_rows, citing_rows = _linked(session, work, references, cited_by)
     shown = {card.id: card for card in cards(session, [*cited_rows.rows, *citing_rows.rows])}
     open_references = (
         select(Citation.scheme, Citation.value, Citation.raw, func.count().over())
@@ -157,25 +157,23 @@ def work_page(
 def _authors(session: Session, work: Work, page: int) -> PageOf[AuthorRow]:
     first = (page - 1) * LISTED_AUTHORS
     statement = (
-        select(Authorship.id, Authorship.position, Authorship.raw_name, Authorship.person_id,
-               Authorship.name_key, Authorship.raw_affiliation)
+        select(Authorship.position, Authorship.raw_name, Authorship.person_id, Authorship.name_key,
+               Authorship.raw_affiliation, Institution.id, Institution.display_name)
+        .outerjoin(AuthorshipInstitution, AuthorshipInstitution.authorship_id == Authorship.id)
+        .outerjoin(Institution, Institution.id == AuthorshipInstitution.institution_id)
         .where(Authorship.work_id == work.id, Authorship.position >= first,
                Authorship.position < first + LISTED_AUTHORS)
-        .order_by(Authorship.position)
+        .order_by(Authorship.position, Institution.display_name)
     )  # fmt: skip
-    rows = session.execute(statement).all()
+    rows: dict[int, Any] = {}
     places: defaultdict[int, list[Link]] = defaultdict(list)
-    stated = (
-        select(AuthorshipInstitution.authorship_id, Institution.id, Institution.display_name)
-        .join(Institution, Institution.id == AuthorshipInstitution.institution_id)
-        .where(AuthorshipInstitution.authorship_id.in_([row[0] for row in rows]))
-        .order_by(Institution.display_name)
-    )
-    for authorship_id, institution_id, name in session.execute(stated):
-        places[authorship_id].append(Link("I", institution_id, name))
+    for row in session.execute(statement):
+        rows[row[0]] = row
+        if row[5] is not None:
+            places[row[0]].append(Link("I", row[5], row[6]))
     found = tuple(
-        AuthorRow(position, name, person_id, key, tuple(places[authorship_id]), affiliation)
-        for authorship_id, position, name, person_id, key, affiliation in rows
+        AuthorRow(position, row[1], row[2], row[3], tuple(places[position]), row[4])
+        for position, row in rows.items()
     )
     return PageOf(found, max(work.authors_count, len(found)), page, LISTED_AUTHORS)
 
@@ -199,18 +197,36 @@ def _topics(session: Session, number: int) -> tuple[Link, ...]:
 Column = InstrumentedAttribute[int] | InstrumentedAttribute[int | None]
 
 
-def _linked(session: Session, here: Column, there: Column, work: Work, page: int) -> PageOf[int]:
-    """Ids of cited or citing works, the most cited first."""
-    statement = (
-        select(Work.id, func.count().over())
-        .join(Citation, there == Work.id)
-        .where(here == work.id, Work.deleted_at.is_(None))
-        .order_by(Work.cited_by_count.desc(), Work.publication_year.desc(), Work.id)
-        .offset((page - 1) * PER_PAGE)
-        .limit(PER_PAGE)
+def _linked(
+    session: Session, work: Work, references: int, cited_by: int
+) -> tuple[PageOf[int], PageOf[int]]:
+    """Pages of ids of the cited and of the citing works, the most cited first. One statement."""
+    order = (Work.cited_by_count.desc(), Work.publication_year.desc(), Work.id)
+
+    def part(name: str, here: Column, there: Column, page: int) -> Select[Any]:
+        place = func.row_number().over(order_by=order).label("place")
+        found = (
+            select(literal(name).label("way"), Work.id, func.count().over().label("total"), place)
+            .join(Citation, there == Work.id)
+            .where(here == work.id, Work.deleted_at.is_(None))
+            .order_by(*order)
+            .offset((page - 1) * PER_PAGE)
+            .limit(PER_PAGE)
+        )
+        return select(*found.subquery().c)
+
+    both = union_all(
+        part("cited", Citation.citing_id, Citation.cited_id, references),
+        part("citing", Citation.cited_id, Citation.citing_id, cited_by),
     )
-    rows = session.execute(statement).all()
-    return PageOf(tuple(row[0] for row in rows), rows[0][1] if rows else 0, page)
+    ways: dict[str, list[Any]] = {"cited": [], "citing": []}
+    for row in session.execute(both):
+        ways[row[0]].append(row)
+    pages = []
+    for name, page in (("cited", references), ("citing", cited_by)):
+        rows = sorted(ways[name], key=lambda row: row[3])
+        pages.append(PageOf(tuple(row[1] for row in rows), rows[0][2] if rows else 0, page))
+    return pages[0], pages[1]
 
 
 def _carded(page: PageOf[int], shown: dict[int, WorkCard]) -> PageOf[WorkCard]:
