@@ -69,17 +69,25 @@ def train(
         str | None,
         typer.Option("--hold-out-by", help="time or query; without it, the data decides."),
     ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="Sentence encoder in front of the towers: auto, none, or a folder (PEERSCOPE_ENCODER).",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Read and check the files and train the towers; a run that was stopped goes on after its last pass."""
     with _explained():
         if by not in (None, "time", "query"):
             raise CommandError(f"--hold-out-by is time or query, not {by!r}.", Exit.USAGE)
-        folder = _folder(home)
+        settings = settings_for(home, encoder=encoder)
+        folder = Folder(settings.home)
         with reporting(err) as progress:
             report = train_model(
                 folder, name, files or [], preset=config, changes=changes or (),
-                share=hold_out, by=cast(By | None, by), progress=progress,
+                share=hold_out, by=cast(By | None, by), encoder=settings.encoder, progress=progress,
             )  # fmt: skip
         _say_problems(report.catalogue, folder)
         number, by_what = report.events_held_out, report.held_out.by

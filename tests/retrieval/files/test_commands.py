@@ -23,8 +23,9 @@ SHARED = os.environ.get("PEERSCOPE_SHARED")
 SMALL = ("--set", "threads=1", "--set", "epochs=2", "--set", "width=32", "--set", "batch=64")
 
 
-def run(*arguments: str):
-    return CliRunner().invoke(app, ["retrieval", *arguments])
+def run(*arguments: str, encoder: str = "none"):
+    """A command; without the sentence encoder, which is slow, unless the test asks for it."""
+    return CliRunner(env={"PEERSCOPE_ENCODER": encoder}).invoke(app, ["retrieval", *arguments])
 
 
 def test_from_three_files_to_an_answer(shop_files, tmp_path) -> None:
@@ -47,6 +48,27 @@ def test_from_three_files_to_an_answer(shop_files, tmp_path) -> None:
     assert re.search(r"1\. .* lamp .*\(?sku-", run(*asked).stdout)
     assert "Nothing is known of the user" in run(*asked, "--user", "none").output
     assert "Nothing found" in run("query", "zzzz", "--home", home, "--name", "main").output
+
+
+def test_models_with_and_without_a_sentence_encoder_side_by_side(shop_files, tmp_path) -> None:
+    from peerscope.retrieval import installed_encoder
+
+    if installed_encoder("auto") is None:
+        pytest.skip("no sentence encoder is installed")
+    home = str(tmp_path / "home")
+    rows = [{"id": n, "title": f"{('sofa', 'oven')[n % 2]} number {n}"} for n in range(30)]
+    items = write_rows(tmp_path / "items.jsonl", rows)
+    for name, encoder in (("plain", "none"), ("encoded", "auto")):
+        done = run(
+            "train", str(items), "--home", home, "--name", name, "--encoder", encoder, *SMALL
+        )
+        assert done.exit_code == 0, done.output
+        assert run("index", "--home", home, "--name", name).exit_code == 0
+    asked = ("query", "a couch to sit on", "--home", home, "--k", "5", "--json")
+    found = json.loads(run(*asked, "--name", "encoded").stdout)["results"]
+    assert ["sofa" in one["title"] for one in found] == [True] * 5
+    assert json.loads(run(*asked, "--name", "plain").stdout)["results"] == []
+    assert list((tmp_path / "home" / "encodings").iterdir())
 
 
 def test_exit_codes_mean_something(shop_files, home, tmp_path) -> None:

@@ -5,6 +5,7 @@
     files.json                the three files, as they were named last
     problems.jsonl            what was set aside when they were read last
     changes.sqlite            items that were added and removed in service
+    encodings/                texts that a sentence encoder has read; may be removed
     models/NAME/towers-*/     the last trained towers
     models/NAME/trained.json  which they are, how they were trained, and what was held out
     models/NAME/bundles/      published bundles; `current` names the one in service
@@ -68,6 +69,11 @@ class Home:
     def changes(self) -> Path:
         """Items that were added and removed in service."""
         return self.folder / "changes.sqlite"
+
+    @property
+    def encodings(self) -> Path:
+        """Texts that a sentence encoder has read."""
+        return self.folder / "encodings"
 
     def model(self, name: str = DEFAULT) -> ModelFolder:
         """The folder of a model, whether it is there or not.

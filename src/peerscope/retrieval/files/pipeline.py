@@ -22,6 +22,8 @@ from safetensors import SafetensorError
 
 from peerscope.retrieval.build import BuildReport, build
 from peerscope.retrieval.bundle import BundleError
+from peerscope.retrieval.encoder import installed_encoder
+from peerscope.retrieval.encodings import EncodingCache
 from peerscope.retrieval.files.atomic import written
 from peerscope.retrieval.files.catalogue import Catalogue, Files, read_catalogue
 from peerscope.retrieval.files.changes import ChangeLog
@@ -128,6 +130,7 @@ def train_model(
     changes: Sequence[str] = (),
     share: float = SHARE,
     by: By | None = None,
+    encoder: str = "none",
     progress: Progress | None = None,
 ) -> TrainReport:
     """Read the files, hold a part of the interactions out, and train the towers of a model on the rest.
@@ -140,6 +143,7 @@ def train_model(
         changes: Settings in place of the preset's, ``name=value``.
         share: How many of the interactions to hold out.
         by: How to choose them; ``None`` decides by the data.
+        encoder: Sentence encoder in front of the towers, see `installed_encoder`; a learned table has none.
         progress: Told of the stage.
 
     Raises:
@@ -149,6 +153,7 @@ def train_model(
     model = home.model(name)
     files = known_files(home, given)
     config = configured(preset, changes)
+    front = None if config.text == "learned" else installed_encoder(encoder)
     read = _read(home, model, files, progress)
     found = read.catalogue
     held_out = HeldOutPart.chosen(found.interactions, share, by)
@@ -160,6 +165,7 @@ def train_model(
         found.interactions.where(~aside),
         config,
         users=found.users,
+        encoder=None if front is None else EncodingCache(home.encodings, front),
         checkpoints=model.partial / "training",
         progress=progress,
     )
@@ -278,7 +284,8 @@ def index_model(
     vectors = None
     if towers is not None:
         parts = model.partial / "vectors"
-        vectors = embedded(towers, stated["towers"], found.items, parts, progress)
+        kept = _remembering(towers, home)
+        vectors = embedded(kept, stated["towers"], found.items, parts, progress)
     named = [(item.id, found.ids.own(item.id), item.title) for item in found.items]
     with _disk_errors():
         report = build(
@@ -312,6 +319,16 @@ def _disk_errors() -> Iterator[None]:
             f"The disk would not take it all ({error}). Make room and run the command again; what is in "
             f"service stays."
         ) from error
+
+
+def _remembering(towers: TwoTowers, home: Home) -> TwoTowers:
+    """The towers with kept encodings, for many texts at once."""
+    encoder = towers.front.encoder
+    if encoder is None:
+        return towers
+    return replace(
+        towers, front=replace(towers.front, encoder=EncodingCache(home.encodings, encoder))
+    )
 
 
 def _users_in_service(found: Catalogue, towers: TwoTowers | None) -> Iterator[User]:
