@@ -65,6 +65,7 @@ def test_a_distilled_site_has_no_encoder_and_needs_one_to_learn_from(items, tmp_
     trained = train(items, [], best(text="distilled", epochs=0, history="none"), encoder=Prefixes())
     assert trained is not None
     assert trained.towers.front.encoder is None
+    assert "no links" in trained.note
     assert trained.towers.embed_queries(["camera images"]).any()
     save_towers(trained.towers, tmp_path)
     assert load_towers(tmp_path).front.bag.taught
