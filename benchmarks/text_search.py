@@ -231,22 +231,22 @@ def opened(folder: Path, towers: TwoTowers) -> SearchEngine:
 
 
 def systems(table: Table, collection: Collection, encoder: MiniLM, seeds: int) -> None:
-    """The engine in its three forms; what is random, once a seed."""
+    """The engine in its three forms; the one that is trained, once a seed."""
     quiet = {"history": "none", "threads": 1}
-    bags, students = [], []
-    for seed in range(seeds):
-        for found, config in (
-            (bags, best(seed=seed, **quiet)),
-            (students, best(seed=seed, text="distilled", **quiet)),
-        ):
-            teacher = encoder if config.text == "distilled" else None
-            trained = train(collection.items, [], config, encoder=teacher)
-            assert trained is not None
-            print(f"  {collection.name:10s} seed {seed} {config.text}: {trained.note}", flush=True)
-            found.append(trained.towers)
-    served(table, "bag", collection, bags, words=True)
-    served(table, "distilled", collection, students)
+    bags = [best(seed=seed, **quiet) for seed in range(seeds)]
+    towers = [trained(collection, config, None) for config in bags]
+    student = trained(collection, best(text="distilled", **quiet), encoder)
+    served(table, "bag", collection, towers, words=True)
+    served(table, "distilled", collection, [student])
     served(table, "encoder in front", collection, [fronted(collection, encoder)])
+
+
+def trained(collection: Collection, config: TrainConfig, teacher: MiniLM | None) -> TwoTowers:
+    """What `train` makes of the collection's own texts."""
+    found = train(collection.items, [], config, encoder=teacher)
+    assert found is not None
+    print(f"  {collection.name:10s} seed {config.seed} {config.text}: {found.note}", flush=True)
+    return found.towers
 
 
 def fronted(collection: Collection, encoder: MiniLM) -> TwoTowers:

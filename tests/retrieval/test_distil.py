@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from peerscope.retrieval import train
+from peerscope.retrieval import load_towers, save_towers, train
 from peerscope.retrieval.distil import distilled_bag, lessons, ridge
 from peerscope.retrieval.embed import unit_rows
 from peerscope.retrieval.learn.config import best
@@ -61,10 +61,13 @@ def test_the_student_follows_the_teacher_on_queries_it_has_not_seen(items, token
     assert distilled_bag(texts, tokenizer, teacher, width=8).width == 8
 
 
-def test_a_distilled_site_has_no_encoder_and_needs_one_to_learn_from(items) -> None:
+def test_a_distilled_site_has_no_encoder_and_needs_one_to_learn_from(items, tmp_path) -> None:
     trained = train(items, [], best(text="distilled", epochs=0, history="none"), encoder=Prefixes())
     assert trained is not None
     assert trained.towers.front.encoder is None
+    assert "no links" in trained.note
     assert trained.towers.embed_queries(["camera images"]).any()
+    save_towers(trained.towers, tmp_path)
+    assert load_towers(tmp_path).front.bag.taught
     with pytest.raises(ValueError, match="sentence encoder"):
         train(items, [], best(text="distilled"))

@@ -32,7 +32,7 @@ FEWEST_LINKS = 50
 """Held-out links below which the weights of the order are not fitted."""
 
 ENCODED_WEIGHT = 0.7
-"""Weight of the vectors beside the words where a sentence encoder stands in front of the towers, unfitted."""
+"""Weight of the vectors beside the words, unfitted, where a sentence encoder made or taught them."""
 
 KEPT_BUNDLES = 2
 
@@ -193,7 +193,8 @@ def _fitted(engine: SearchEngine, items: Sequence[Item], judged: Sequence[Judged
     links = [one for one in judged if not one.untitled]
     if len(links) >= FEWEST_LINKS:
         return fit(held_out_rows(engine, items, links))
-    encoded = isinstance(engine.towers, TwoTowers) and engine.towers.front.encoder is not None
+    front = engine.towers.front if isinstance(engine.towers, TwoTowers) else None
+    encoded = front is not None and (front.encoder is not None or front.bag.taught)
     return Fusion(dense=ENCODED_WEIGHT) if encoded else Fusion()
 
 

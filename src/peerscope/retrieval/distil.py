@@ -74,7 +74,8 @@ def distilled_bag(
     bags = [weighted(counts, idf), bag.weights(tokenizer, short)]
     if progress is not None:
         progress("distilling the encoder", 0, None)
-    return Bag(features, idf, ridge(sparse.csr_array(sparse.vstack(bags)), taught, RIDGE, STEPS))
+    table = ridge(sparse.csr_array(sparse.vstack(bags)), taught, RIDGE, STEPS)
+    return Bag(features, idf, table, taught=True)
 
 
 def lessons(texts: Sequence[str]) -> list[str]:

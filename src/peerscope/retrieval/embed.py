@@ -71,12 +71,14 @@ class Bag:
         table: Vector of each feature, shape ``[v, k]`` (float16 on disk, float32 in memory); ``[v + b, k]``
             where unknown features share ``b`` rows by their hash.
         plain: Whether a text is the mean of its features' vectors instead of the weighted, normalised sum.
+        taught: Whether the table follows a sentence encoder (`distil`).
     """
 
     vocabulary: NDArray[np.int64]
     idf: FloatArray
     table: FloatArray
     plain: bool = False
+    taught: bool = False
 
     @property
     def width(self) -> int:

@@ -49,7 +49,7 @@ class Fusion:
     """
 
     lexical: float = 1.0
-    dense: float = 0.5
+    dense: float = 0.3
     title: float = 0.0
     feedback: float = 0.4
     neighbours: float = 0.3

@@ -41,6 +41,7 @@ def save_towers(towers: TwoTowers, folder: Path) -> None:
         "layers": {"query": len(towers.query[0].layers), "item": len(towers.item.layers)},
         "last_relu": towers.item.last_relu,
         "plain": front.bag.plain,
+        "taught": front.bag.taught,
         "encoder": None if front.encoder is None else front.encoder.fingerprint,
         "share": front.share,
         "history": [towers.history.kind, towers.history.most, towers.history.temperature],
@@ -67,7 +68,9 @@ def load_towers(folder: Path) -> TwoTowers:
         )
     arrays = load_file(folder / "towers.safetensors")
     table = arrays["table"].astype(np.float32)
-    bag = Bag(arrays["vocabulary"], arrays["idf"], table, stated["plain"])
+    bag = Bag(
+        arrays["vocabulary"], arrays["idf"], table, stated["plain"], stated.get("taught", False)
+    )
     encoder = _encoder(folder, stated["encoder"])
     tokenizer = Tokenizer.from_dict(stated["tokenizer"])
     layers, last_relu = stated["layers"], stated["last_relu"]
