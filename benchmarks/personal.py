@@ -79,6 +79,7 @@ def trials() -> dict[str, Trial]:
         "best, no history": Trial(_best(history="none"), "none"),
         "best, mean": Trial(_best(history="mean")),
         "best, attention": Trial(_best()),
+        "best, attention, 100 works": Trial(_best(most_history=100)),
         "best, attention, written only": Trial(_best(), "written"),
         "best, attention, hinge": Trial(_best(loss="hinge", log_q=False)),
         "best, attention, dual temperature": Trial(_best(loss="dual_temperature")),

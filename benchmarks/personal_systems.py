@@ -144,10 +144,7 @@ class Vectors:
 def pools(
     words: Scorer, vectors: Scorer, askings: Sequence[Asking], *, met: bool = False
 ) -> list[HeldOut]:
-    """Candidates of both with their scores, as the engine fuses them.
-
-    With ``met`` the third feature, a title's share elsewhere, says whether the user had met the work before.
-    """
+    """Candidates of both with their scores, as the engine fuses them; with ``met``, who had met them too."""
     found = []
     for row, one in enumerate(askings):
         lexical = np.array(words(row, one)[: one.limit], np.float32)
@@ -155,9 +152,10 @@ def pools(
         if one.own < one.limit:
             lexical[one.own] = dense[one.own] = -np.inf
         ids = np.union1d(best(lexical, CANDIDATES), best(dense, CANDIDATES)).astype(np.int64)
-        third = np.isin(ids, one.history) if met else np.zeros(len(ids))
+        known = np.isin(ids, one.history).astype(np.float32) if met else None
+        nothing = np.zeros(len(ids), np.float32)
         grades = dict.fromkeys(one.relevant, 1.0)
-        found.append(HeldOut(ids, lexical[ids], dense[ids], third.astype(np.float32), grades))
+        found.append(HeldOut(ids, lexical[ids], dense[ids], nothing, grades, known))
     return found
 
 
@@ -167,7 +165,7 @@ def fused_scorer(fusion: Fusion, rows: Sequence[HeldOut], size: int) -> Scorer:
     def scores(row: int, one: Asking) -> Matrix:
         found = np.full(size, -1e6, np.float32)
         pool = rows[row]
-        found[pool.ids] = fusion.combine(pool.lexical, pool.dense, pool.title)
+        found[pool.ids] = fusion.combine(pool.lexical, pool.dense, pool.title, pool.met)
         return found
 
     return scores
