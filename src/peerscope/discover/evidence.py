@@ -92,6 +92,10 @@ class Mixture:
     evidence: float = 0.0
     share: float = 0.0
 
+    def asked(self) -> frozenset[str]:
+        """The queries of readers."""
+        return frozenset(pair.query for pair in self.pairs[len(self.pairs) - self.events :])
+
     def figures(self) -> dict[str, float]:
         """For the report of a training."""
         return {"events": self.events, "evidence": self.evidence, "share": self.share}

@@ -19,6 +19,7 @@ import orjson
 
 from peerscope.discover.catalogue import catalogue, interactions
 from peerscope.discover.evidence import Mixture, mixed, reader_interactions
+from peerscope.discover.forgetting import ForgetfulEncoder
 from peerscope.discover.news import Seen, before_now, bounds_now, last_seen
 from peerscope.discover.readers import LogState, Readers
 from peerscope.discover.topics import suggest_topics
@@ -166,12 +167,14 @@ def train_site(
         items, pairs = _catalogue(database, progress)
         state, mixture = _with_readers(settings, items, pairs)
         before = before_now(BundleStore(settings.bundles), len(items), state)
-        warm = _remembering(before.towers, settings) if before is not None else None
+        asked = mixture.asked()
+        warm = _remembering(before.towers, settings, asked) if before is not None else None
+        encoder = installed_encoder(settings.encoder) if encoded else None
         checkpoints = settings.home / "training"
         trained = train(
             items,
             mixture.pairs,
-            encoder=site_encoder(settings) if encoded else None,
+            encoder=ForgetfulEncoder(settings.encodings, encoder, asked) if encoder else None,
             warm=warm,
             checkpoints=checkpoints,
             progress=progress,
@@ -253,12 +256,17 @@ def publish_site(settings: Settings, database: Database, progress: Progress) -> 
     return PublishOutcome(report, suggested, time.perf_counter() - began, note)
 
 
-def _remembering(towers: TwoTowers, settings: Settings) -> TwoTowers:
-    """The towers with kept encodings, for many texts at once; a single query is quicker without."""
+def _remembering(
+    towers: TwoTowers, settings: Settings, unkept: frozenset[str] = frozenset()
+) -> TwoTowers:
+    """The towers with kept encodings, for many texts at once; a single query is quicker without.
+
+    Readers' queries, ``unkept``, are encoded each time and leave nothing behind.
+    """
     encoder = towers.front.encoder
     if encoder is None:
         return towers
-    front = replace(towers.front, encoder=EncodingCache(settings.encodings, encoder))
+    front = replace(towers.front, encoder=ForgetfulEncoder(settings.encodings, encoder, unkept))
     return replace(towers, front=front)
 
 

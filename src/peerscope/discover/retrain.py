@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from peerscope.discover.improving import RUNNING, WAITING, read_improvement
 from peerscope.discover.news import News, last_seen, news_since
 from peerscope.discover.readers import Readers
 from peerscope.record import Database
@@ -90,6 +91,10 @@ class Retraining:
             news = news_since(last_seen(self._figures), self._database, readers.state())
         finally:
             readers.close()
+        improvement = read_improvement(self._settings)
+        if improvement is not None and improvement.state in (WAITING, RUNNING):
+            write_state(self._settings, ended=time.time(), outcome="works were being encoded")
+            return False
         if not news:
             write_state(self._settings, ended=time.time(), outcome="nothing was new")
             return False
@@ -115,7 +120,11 @@ class Retraining:
     def _command(self, step: str) -> tuple[int, str]:
         """Run one command of this program on this site; its exit code and the last it said."""
         command = [sys.executable, "-m", "peerscope", step, "--home", str(self._settings.home)]
-        surroundings = {**os.environ, "PEERSCOPE_DATABASE_URL": self._settings.database_url}
+        surroundings = {
+            **os.environ,
+            "PEERSCOPE_DATABASE_URL": self._settings.database_url,
+            "PEERSCOPE_ENCODER": self._settings.encoder,
+        }
         # A session of its own: Ctrl-C on the server's terminal is for the server, which ends it here.
         child = self._child = subprocess.Popen(  # noqa: S603 - our own program
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,

@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pyarrow
 import pytest
-from conftest import write_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import write_rows
 from peerscope.retrieval import Interaction, Item, User
 from peerscope.retrieval.files.catalogue import Files, read_catalogue
 from peerscope.retrieval.files.interactions import InteractionTable
