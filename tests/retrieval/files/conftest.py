@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow
 import pytest
 from made_shop import write_shop
-from pyarrow import parquet
+from written import write_rows
 
 from peerscope.retrieval.files.home import Home
 from peerscope.retrieval.files.pipeline import index_model, train_model
 
 Write = Callable[..., Path]
-
-
-def write_rows(path: Path, rows: Sequence[dict[str, Any]], **kinds: Any) -> Path:
-    """Rows in the format that the suffix names."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    if path.suffix == ".parquet":
-        columns = {}
-        for name in names:
-            column = [row.get(name) for row in rows]
-            columns[name] = pyarrow.array(column, kinds.get(name))
-        parquet.write_table(pyarrow.table(columns), path, row_group_size=64)
-    elif path.suffix == ".csv":
-        with path.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, names)
-            writer.writeheader()
-            writer.writerows(rows)
-    else:
-        path.write_text("".join(json.dumps(row, default=str) + "\n" for row in rows))
-    return path
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import write_rows
 from typer.testing import CliRunner
+from written import write_rows
 
 from peerscope.cli import app
 from peerscope.cli.retrieval import app as group

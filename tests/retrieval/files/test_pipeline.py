@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_shop import shop_rows
+from written import write_rows
 
-from conftest import write_rows
 from peerscope.retrieval import Item
 from peerscope.retrieval.files import vectors
 from peerscope.retrieval.files.catalogue import Files, read_catalogue

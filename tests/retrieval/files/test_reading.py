@@ -9,8 +9,8 @@ import pyarrow
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from written import write_rows
 
-from conftest import write_rows
 from peerscope.retrieval import Interaction, Item, User
 from peerscope.retrieval.files.catalogue import Files, read_catalogue
 from peerscope.retrieval.files.interactions import InteractionTable
