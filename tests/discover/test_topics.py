@@ -5,7 +5,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from peerscope.discover.topics import FEWEST_WORKS, spherical_kmeans, suggest_topics
+from peerscope.discover.topics import FEWEST_WORKS, suggest_topics
+from peerscope.retrieval.kmeans import spherical_kmeans
 from peerscope.record.models import Topic, WorkTopic
 from peerscope.record.suggested import (
     SuggestedTopic,

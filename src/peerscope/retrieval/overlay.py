@@ -7,87 +7,53 @@ compare.
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from peerscope.retrieval.index.exact import ExactIndex
-from peerscope.retrieval.index.lexical import (
+from peerscope.retrieval.index.arrays import best
+from peerscope.retrieval.index.items import ItemIndex
+from peerscope.retrieval.index.postings import (
     K1,
-    NAMES_WEIGHT,
-    TEXT_WEIGHT,
     TITLE_WEIGHT,
-    B,
+    Matches,
     Statistics,
+    inverse_frequency,
     item_terms,
+    saturation,
 )
-from peerscope.retrieval.index.rows import Rows, best
+from peerscope.retrieval.index.rows import Rows
 from peerscope.retrieval.schema import Filter, FloatArray, Hits, IntArray, Item
 from peerscope.retrieval.text import Tokenizer
 
-Terms = tuple[str, str, str]
-"""An item's terms, joined by blanks: title, text, names."""
-
-WEIGHTS = (TITLE_WEIGHT, TEXT_WEIGHT, NAMES_WEIGHT)
 MOST_HIDDEN = 5000
 """Hidden items that a search looks past; with more of them in front of an answer it comes out shorter."""
 
 
-def bm25(weights: Mapping[str, float], columns: Terms, mean_length: float) -> float:
-    """BM25 as SQLite's FTS5 computes it (k1 1.2, b 0.75, weighted columns), for one stored item.
+@dataclass(frozen=True, slots=True)
+class LiveTerms:
+    """The terms of one live item.
 
-    Args:
-        weights: Term to its weight (`term_weights`).
-        columns: The item's terms.
-        mean_length: Mean number of terms of an item of the collection.
+    Attributes:
+        title: In order.
+        counts: Term to number of occurrences, those in the title counted `TITLE_WEIGHT` times.
+        length: Number of terms.
     """
-    found = saturated(columns, mean_length, weights)
-    return sum(weights[term] * part for term, part in found.items())
 
+    title: tuple[str, ...]
+    counts: Mapping[str, int]
+    length: int
 
-def saturated(
-    columns: Terms, mean_length: float, among: Container[str] | None = None
-) -> dict[str, float]:
-    """The part of each term's BM25 score that the item decides, between 0 and k1 + 1.
-
-    Args:
-        columns: The item's terms.
-        mean_length: Mean number of terms of an item of the collection.
-        among: The terms that are asked for; all of the item's if ``None``.
-    """
-    counts: dict[str, float] = {}
-    length = 0
-    for weight, column in zip(WEIGHTS, columns, strict=True):
-        words = column.split()
-        length += len(words)
-        for word in words:
-            if among is None or word in among:
-                counts[word] = counts.get(word, 0.0) + weight
-    floor = K1 * (1 - B + B * length / (mean_length or 1.0))
-    return {term: found * (K1 + 1) / (found + floor) for term, found in counts.items()}
-
-
-def term_weights(
-    counts: Mapping[str, float], frequencies: Mapping[str, int], items: int
-) -> dict[str, float]:
-    """What each term of a query weighs: how often the query says it, times its idf.
-
-    The idf is ``log(1 + (N - n + 0.5) / (n + 0.5))``, which stays above 0 for terms that most items have
-    (FTS5 takes them out of the score), and a query that says a term twice means it twice.
-
-    Args:
-        counts: Terms of the query with how often it says each.
-        frequencies: In how many items each term occurs.
-        items: Number of items N.
-    """
-    weights = {}
-    for term, count in counts.items():
-        present = min(frequencies.get(term, 0), items)
-        weights[term] = count * math.log1p((items - present + 0.5) / (present + 0.5))
-    return weights
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, item: Item) -> LiveTerms:
+        """The terms of an item."""
+        title, text, names = item_terms(tokenizer, item)
+        counts = Counter(title * TITLE_WEIGHT)
+        counts.update(text)
+        counts.update(names)
+        return cls(tuple(title), dict(counts), len(title) + len(text) + len(names))
 
 
 class Live:
@@ -96,54 +62,63 @@ class Live:
     def __init__(
         self,
         rows: Rows,
-        columns: Mapping[int, Terms] | None = None,
+        terms: Mapping[int, LiveTerms] | None = None,
         postings: Mapping[str, frozenset[int]] | None = None,
     ) -> None:
         self.rows = rows
-        self.columns = columns or {}
+        self.terms = terms or {}
         self.postings = postings or {}
 
     def with_items(self, items: Sequence[Item], vectors: FloatArray, tokenizer: Tokenizer) -> Live:
         """The state with these items added or replaced."""
         rows = self.rows.with_items(items, vectors)
-        left = self.without([item.id for item in items]) if self.columns else self
-        columns: dict[int, Terms] = {}
+        left = self.without([item.id for item in items]) if self.terms else self
+        new = {item.id: LiveTerms.of(tokenizer, item) for item in items}
         holders: defaultdict[str, set[int]] = defaultdict(set)
-        for item in items:
-            title, text, names = item_terms(tokenizer, item)
-            columns[item.id] = (" ".join(title), " ".join(text), " ".join(names))
-            for term in {*title, *text, *names}:
-                holders[term].add(item.id)
+        for number, own in new.items():
+            for term in own.counts:
+                holders[term].add(number)
         grown = {
             term: left.postings.get(term, frozenset()) | numbers
             for term, numbers in holders.items()
         }
-        return Live(rows, {**left.columns, **columns}, {**left.postings, **grown})
+        return Live(rows, {**left.terms, **new}, {**left.postings, **grown})
 
     def without(self, ids: Sequence[int]) -> Live:
         """The state without these items."""
-        gone = frozenset(ids) & self.columns.keys()
+        gone = frozenset(ids) & self.terms.keys()
         if not gone:
             return self
         postings = dict(self.postings)
-        for term in {
-            term for number in gone for part in self.columns[number] for term in part.split()
-        }:
+        for term in {term for number in gone for term in self.terms[number].counts}:
             if left := postings[term] - gone:
                 postings[term] = left
             else:
                 del postings[term]
-        columns = {number: terms for number, terms in self.columns.items() if number not in gone}
-        return Live(self.rows.without(gone), columns, postings)
+        terms = {number: own for number, own in self.terms.items() if number not in gone}
+        return Live(self.rows.without(gone), terms, postings)
 
     def statistics(self) -> Statistics:
         """Size and mean length in terms."""
-        words = sum(len(part.split()) for terms in self.columns.values() for part in terms)
-        return Statistics(len(self.columns), words / len(self.columns) if self.columns else 0.0)
+        words = sum(own.length for own in self.terms.values())
+        return Statistics(len(self.terms), words / len(self.terms) if self.terms else 0.0)
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """In how many items each term occurs; unknown terms are left out."""
         return {term: len(self.postings[term]) for term in terms if term in self.postings}
+
+    def matches(self, terms: Sequence[str], ids: IntArray, mean_length: float) -> Matches:
+        """What each term is to each of the items (known ids), in a collection of that mean length."""
+        impacts = np.zeros((len(ids), len(terms)), np.float32)
+        in_title = np.zeros((len(ids), len(terms)), dtype=bool)
+        for row, number in enumerate(ids.tolist()):
+            own = self.terms[number]
+            floor = saturation(own.length, mean_length)
+            for column, term in enumerate(terms):
+                if found := own.counts.get(term):
+                    impacts[row, column] = found * (K1 + 1) / (found + floor)
+                    in_title[row, column] = term in own.title
+        return Matches(impacts, in_title)
 
 
 @dataclass(frozen=True)
@@ -156,13 +131,13 @@ class Overlay:
         hidden: Ids of base items that were changed or deleted, ascending.
     """
 
-    base: ExactIndex
+    base: ItemIndex
     live: Live
     hidden: IntArray
     tokenizer: Tokenizer
 
     @classmethod
-    def empty(cls, base: ExactIndex, tokenizer: Tokenizer) -> Overlay:
+    def empty(cls, base: ItemIndex, tokenizer: Tokenizer) -> Overlay:
         """Nothing changed yet."""
         return cls(base, Live(Rows.empty(base.dim)), np.empty(0, np.int64), tokenizer)
 
@@ -191,8 +166,10 @@ class Overlay:
         """Items that can be found."""
         return len(self.base.ids()) - len(self.hidden) + len(self.live.rows.ids)
 
-    def _visible(self, hits: Hits) -> Hits:
-        shown = ~np.isin(hits.ids, self.hidden)
+    def _visible(self, hits: Hits, k: int) -> Hits:
+        if not len(self.hidden):
+            return Hits(hits.ids[:k], hits.scores[:k])
+        shown = np.flatnonzero(~np.isin(hits.ids, self.hidden))[:k]
         return Hits(hits.ids[shown], hits.scores[shown])
 
     def _beyond(self, k: int) -> int:
@@ -200,19 +177,27 @@ class Overlay:
 
     def search_dense(self, vector: FloatArray, k: int, where: Filter | None) -> Hits:
         """The ``k`` nearest of both layers."""
-        below = self._visible(self.base.search_dense(vector, self._beyond(k), where))
+        return self.search_dense_many(vector[None], k, where)[0]
+
+    def search_dense_many(
+        self, vectors: FloatArray, k: int, where: Filter | None = None
+    ) -> list[Hits]:
+        """For each of several vectors, shape ``[m, dim]``, the ``k`` nearest of both layers."""
+        found = self.base.search_dense_many(vectors, self._beyond(k), where)
+        below = [self._visible(hits, k) for hits in found]
         if not len(self.live.rows.ids):
-            return Hits(below.ids[:k], below.scores[:k])
-        above = self.live.rows.search(vector, k, where)
-        ids = np.concatenate([below.ids, above.ids])
-        return best(ids, np.concatenate([below.scores, above.scores]), k)
+            return below
+        above = self.live.rows.search(vectors, k, self.live.rows.passing(where))
+        return [
+            best(np.concatenate([a.ids, b.ids]), np.concatenate([a.scores, b.scores]), k)
+            for a, b in zip(below, above, strict=True)
+        ]
 
     def search_lexical(self, terms: Sequence[str], k: int, where: Filter | None) -> IntArray:
         """Ids of the best of both layers, ``k`` of each at most, in order of id."""
-        limited = where is not None and not where.empty
-        allowed = self.base.passing_ids(where) if limited else None
-        below = self._visible(self.base.lexical.search(terms, self._beyond(k), allowed)).ids[:k]
-        if not self.live.columns:
+        found = self.base.search_terms(terms, self._beyond(k), where)
+        below = self._visible(found, k).ids
+        if not self.live.terms:
             return np.sort(below)
         return np.union1d(below, self._live_matches(terms, k, where))
 
@@ -222,49 +207,50 @@ class Overlay:
         ids = np.intersect1d(np.asarray(found, dtype=np.int64), self.live.rows.passing_ids(where))
         if len(ids) <= k:
             return ids
-        scores = self.lexical_scores(
-            dict.fromkeys(terms, 1), {n: self.live.columns[n] for n in ids.tolist()}
-        )
-        return best(ids, np.asarray([scores[n] for n in ids.tolist()], np.float32), k).ids
+        matches = self.live.matches(terms, ids, self.statistics().mean_length)
+        return best(ids, self.lexical_scores(terms, matches), k).ids
 
-    def lexical_scores(
-        self, counts: Mapping[str, float], stored: Mapping[int, Terms]
-    ) -> dict[int, float]:
-        """BM25 of items by their stored terms, with the collection statistics of the base.
+    def statistics(self) -> Statistics:
+        """Size and mean length that words are scored with: the base's, where it holds anything."""
+        return self.base.statistics() if len(self.base.ids()) else self.live.statistics()
 
-        All terms of the query count, also those too common to bring candidates in, and as often as the
-        query says them (``counts``).
+    def matches(self, terms: Sequence[str], ids: IntArray) -> Matches:
+        """What each term of a query is to each of the items (ids that can be found, ascending)."""
+        above = self.live.rows.known(ids) if self.live.terms else np.zeros(len(ids), dtype=bool)
+        if not above.any():
+            return self.base.matches(terms, ids)
+        shape = (len(ids), len(terms))
+        impacts, in_title = np.zeros(shape, np.float32), np.zeros(shape, dtype=bool)
+        live = self.live.matches(terms, ids[above], self.statistics().mean_length)
+        below = self.base.matches(terms, ids[~above])
+        impacts[above], impacts[~above] = live.impacts, below.impacts
+        in_title[above], in_title[~above] = live.in_title, below.in_title
+        return Matches(impacts, in_title)
+
+    def lexical_scores(self, terms: Sequence[str], matches: Matches) -> FloatArray:
+        """BM25 with the collection statistics of the base, one score for each row of ``matches``.
+
+        All terms of the query count, also those too common to bring candidates in.
         """
-        layer = self.base.lexical if len(self.base.ids()) else self.live
-        statistics = layer.statistics()
-        known = layer.document_frequencies(list(counts))
-        weights = term_weights(counts, known, statistics.items)
-        return {
-            number: bm25(weights, columns, statistics.mean_length)
-            for number, columns in stored.items()
-        }
+        layer = self.base if len(self.base.ids()) else self.live
+        known, items = layer.document_frequencies(terms), self.statistics().items
+        weights = [inverse_frequency(known.get(term, 0), items) for term in terms]
+        scores: FloatArray = matches.impacts @ np.asarray(weights, np.float32)
+        return scores
 
-    def rarity(self, terms: Sequence[str]) -> dict[str, float]:
-        """The idf of those of the terms that the base has, by its statistics."""
-        layer = self.base.lexical if len(self.base.ids()) else self.live
-        known = layer.document_frequencies(terms)
-        return term_weights(dict.fromkeys(known, 1), known, layer.statistics().items)
-
-    @property
-    def mean_length(self) -> float:
-        """Mean number of terms of an item, by the statistics of the base."""
-        layer = self.base.lexical if len(self.base.ids()) else self.live
-        return layer.statistics().mean_length
-
-    def stored_terms(self, ids: Sequence[int]) -> dict[int, Terms]:
-        """Terms of the named items' title, text and names."""
-        above = self.live.columns
-        found = self.base.lexical.stored_terms([number for number in ids if number not in above])
-        return found | {number: above[number] for number in ids if number in above}
+    def phrase_in_title(self, phrase: Sequence[str], number: int) -> bool:
+        """Whether the terms stand in the item's title side by side, in this order."""
+        if number not in self.live.terms:
+            return self.base.phrase_in_title(phrase, number)
+        title = self.live.terms[number].title
+        return any(
+            title[start : start + len(phrase)] == tuple(phrase)
+            for start in range(len(title) - len(phrase) + 1)
+        )
 
     def document_frequencies(self, terms: Sequence[str]) -> dict[str, int]:
         """In how many items each term occurs (of both layers, hidden ones included)."""
-        found = self.base.lexical.document_frequencies(terms)
+        found = self.base.document_frequencies(terms)
         for term, number in self.live.document_frequencies(terms).items():
             found[term] = found.get(term, 0) + number
         return found
@@ -285,7 +271,7 @@ class Overlay:
     def facets(
         self, ids: Sequence[int] | IntArray, names: Sequence[str]
     ) -> dict[str, dict[str, int]]:
-        """For each field, how many of the given items carry each value."""
+        """For each field name, how many of the given items carry each value."""
         wanted = np.asarray(ids, dtype=np.int64)
         above = self.live.rows.known(wanted)
         counts = self.base.facets(wanted[~above].tolist(), names)
