@@ -170,6 +170,7 @@ def publish_site(settings: Settings, database: Database, progress: Progress) -> 
         towers=towers if items else None,
         vectors=vectors,
         metadata={"change_seq": seen},
+        engine=settings.index,
         progress=progress,
     )
     note = NO_TOWERS if towers is None else None

@@ -8,23 +8,26 @@ compare.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from peerscope.retrieval.index.arrays import best
 from peerscope.retrieval.index.items import ItemIndex
-from peerscope.retrieval.index.postings import (
-    K1,
-    TITLE_WEIGHT,
-    Matches,
-    Statistics,
-    inverse_frequency,
-    item_terms,
-    saturation,
-)
 from peerscope.retrieval.index.rows import Rows
+from peerscope.retrieval.index.terms import (
+    TITLE_WEIGHT,
+    Keys,
+    Mask,
+    Matches,
+    QueryTerms,
+    Statistics,
+    impact,
+    item_terms,
+    rarity,
+    term_key,
+)
 from peerscope.retrieval.schema import Filter, FloatArray, Hits, IntArray, Item
 from peerscope.retrieval.text import Tokenizer
 
@@ -34,26 +37,32 @@ MOST_HIDDEN = 5000
 
 @dataclass(frozen=True, slots=True)
 class LiveTerms:
-    """The terms of one live item.
+    """The terms of one live item, by their keys.
 
     Attributes:
         title: In order.
         counts: Term to number of occurrences, those in the title counted `TITLE_WEIGHT` times.
-        length: Number of terms.
+        spoken: Number of terms of title and text.
+        length: Number of terms, names included.
     """
 
-    title: tuple[str, ...]
-    counts: Mapping[str, int]
+    title: tuple[int, ...]
+    counts: Mapping[int, int]
+    spoken: int
     length: int
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, item: Item) -> LiveTerms:
         """The terms of an item."""
         title, text, names = item_terms(tokenizer, item)
-        counts = Counter(title * TITLE_WEIGHT)
-        counts.update(text)
-        counts.update(names)
-        return cls(tuple(title), dict(counts), len(title) + len(text) + len(names))
+        counts = Counter([*title * TITLE_WEIGHT, *text, *names])
+        keys = {term: term_key(term) for term in counts}
+        return cls(
+            tuple(keys[term] for term in title),
+            {keys[term]: count for term, count in counts.items()},
+            len(title) + len(text),
+            len(title) + len(text) + len(names),
+        )
 
 
 class Live:
@@ -63,7 +72,7 @@ class Live:
         self,
         rows: Rows,
         terms: Mapping[int, LiveTerms] | None = None,
-        postings: Mapping[str, frozenset[int]] | None = None,
+        postings: Mapping[int, frozenset[int]] | None = None,
     ) -> None:
         self.rows = rows
         self.terms = terms or {}
@@ -74,13 +83,12 @@ class Live:
         rows = self.rows.with_items(items, vectors)
         left = self.without([item.id for item in items]) if self.terms else self
         new = {item.id: LiveTerms.of(tokenizer, item) for item in items}
-        holders: defaultdict[str, set[int]] = defaultdict(set)
+        holders: defaultdict[int, set[int]] = defaultdict(set)
         for number, own in new.items():
-            for term in own.counts:
-                holders[term].add(number)
+            for key in own.counts:
+                holders[key].add(number)
         grown = {
-            term: left.postings.get(term, frozenset()) | numbers
-            for term, numbers in holders.items()
+            key: left.postings.get(key, frozenset()) | numbers for key, numbers in holders.items()
         }
         return Live(rows, {**left.terms, **new}, {**left.postings, **grown})
 
@@ -90,11 +98,11 @@ class Live:
         if not gone:
             return self
         postings = dict(self.postings)
-        for term in {term for number in gone for term in self.terms[number].counts}:
-            if left := postings[term] - gone:
-                postings[term] = left
+        for key in {key for number in gone for key in self.terms[number].counts}:
+            if left := postings[key] - gone:
+                postings[key] = left
             else:
-                del postings[term]
+                del postings[key]
         terms = {number: own for number, own in self.terms.items() if number not in gone}
         return Live(self.rows.without(gone), terms, postings)
 
@@ -103,22 +111,34 @@ class Live:
         words = sum(own.length for own in self.terms.values())
         return Statistics(len(self.terms), words / len(self.terms) if self.terms else 0.0)
 
-    def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
-        """In how many items each term occurs; unknown terms are left out."""
-        return {term: len(self.postings[term]) for term in terms if term in self.postings}
+    def frequencies(self, keys: Keys) -> IntArray:
+        """In how many items each term occurs, shape ``[len(keys)]``."""
+        found = [len(self.postings.get(key, ())) for key in keys.tolist()]
+        return np.asarray(found, dtype=np.int64)
 
-    def matches(self, terms: Sequence[str], ids: IntArray, mean_length: float) -> Matches:
-        """What each term is to each of the items (known ids), in a collection of that mean length."""
-        impacts = np.zeros((len(ids), len(terms)), np.float32)
-        in_title = np.zeros((len(ids), len(terms)), dtype=bool)
+    def holding(self, keys: Keys) -> IntArray:
+        """Ids of the items that have any of the terms, ascending."""
+        found = set().union(*(self.postings.get(key, frozenset()) for key in keys.tolist()))
+        return np.asarray(sorted(found), dtype=np.int64)
+
+    def matches(self, keys: Keys, ids: IntArray, mean_length: float) -> Matches:
+        """What each term is to each of the known items, in a collection of that mean length."""
+        impacts = np.zeros((len(ids), len(keys)), np.float32)
+        in_title = np.zeros((len(ids), len(keys)), dtype=bool)
+        wanted = keys.tolist()
         for row, number in enumerate(ids.tolist()):
             own = self.terms[number]
-            floor = saturation(own.length, mean_length)
-            for column, term in enumerate(terms):
-                if found := own.counts.get(term):
-                    impacts[row, column] = found * (K1 + 1) / (found + floor)
-                    in_title[row, column] = term in own.title
+            for column, key in enumerate(wanted):
+                if count := own.counts.get(key):
+                    impacts[row, column] = impact(count, own.length, mean_length)
+                    in_title[row, column] = key in own.title
         return Matches(impacts, in_title)
+
+    def bag(self, number: int, mean_length: float) -> tuple[Keys, FloatArray]:
+        """All terms of a known item with their impacts."""
+        own = self.terms[number]
+        impacts = [impact(count, own.length, mean_length) for count in own.counts.values()]
+        return np.asarray(list(own.counts), np.uint64), np.asarray(impacts, np.float32)
 
 
 @dataclass(frozen=True)
@@ -193,66 +213,78 @@ class Overlay:
             for a, b in zip(below, above, strict=True)
         ]
 
-    def search_lexical(self, terms: Sequence[str], k: int, where: Filter | None) -> IntArray:
+    def search_lexical(self, query: QueryTerms, k: int, where: Filter | None) -> IntArray:
         """Ids of the best of both layers, ``k`` of each at most, in order of id."""
-        found = self.base.search_terms(terms, self._beyond(k), where)
+        found = self.base.search_terms(query, self._beyond(k), where)
         below = self._visible(found, k).ids
         if not self.live.terms:
             return np.sort(below)
-        return np.union1d(below, self._live_matches(terms, k, where))
+        return np.union1d(below, self._live_matches(query, k, where))
 
-    def _live_matches(self, terms: Sequence[str], k: int, where: Filter | None) -> IntArray:
-        postings = self.live.postings
-        found = sorted(set().union(*(postings.get(term, frozenset()) for term in terms)))
-        ids = np.intersect1d(np.asarray(found, dtype=np.int64), self.live.rows.passing_ids(where))
+    def _live_matches(self, query: QueryTerms, k: int, where: Filter | None) -> IntArray:
+        ids = np.intersect1d(
+            self.live.holding(query.keys), self.live.rows.passing_ids(where), assume_unique=True
+        )
         if len(ids) <= k:
             return ids
-        matches = self.live.matches(terms, ids, self.statistics().mean_length)
-        return best(ids, self.lexical_scores(terms, matches), k).ids
+        matches = self.live.matches(query.keys, ids, self.statistics().mean_length)
+        return best(ids, matches.impacts @ self.weights(query.keys, query.counts), k).ids
 
     def statistics(self) -> Statistics:
         """Size and mean length that words are scored with: the base's, where it holds anything."""
         return self.base.statistics() if len(self.base.ids()) else self.live.statistics()
 
-    def matches(self, terms: Sequence[str], ids: IntArray) -> Matches:
-        """What each term of a query is to each of the items (ids that can be found, ascending)."""
-        above = self.live.rows.known(ids) if self.live.terms else np.zeros(len(ids), dtype=bool)
+    def frequencies(self, keys: Keys) -> IntArray:
+        """In how many items each term occurs, by the layer that words are scored with."""
+        layer = self.base if len(self.base.ids()) else self.live
+        return layer.frequencies(keys)
+
+    def weights(self, keys: Keys, counts: FloatArray) -> FloatArray:
+        """What each term weighs: how often it is said, times its idf; shape ``[len(keys)]``.
+
+        All terms of a query have a weight, also those too common to bring candidates in.
+        """
+        return counts * rarity(self.frequencies(keys), self.statistics().items)
+
+    def occurring(self, keys: Keys) -> Mask:
+        """Which of the terms occur in any item of either layer, shape ``[len(keys)]``."""
+        return (self.base.frequencies(keys) > 0) | (self.live.frequencies(keys) > 0)
+
+    def matches(self, keys: Keys, ids: IntArray) -> Matches:
+        """What each term is to each of the items (ids that can be found)."""
+        above = self._live(ids)
         if not above.any():
-            return self.base.matches(terms, ids)
-        shape = (len(ids), len(terms))
+            return self.base.matches(keys, ids)
+        shape = (len(ids), len(keys))
         impacts, in_title = np.zeros(shape, np.float32), np.zeros(shape, dtype=bool)
-        live = self.live.matches(terms, ids[above], self.statistics().mean_length)
-        below = self.base.matches(terms, ids[~above])
+        live = self.live.matches(keys, ids[above], self.statistics().mean_length)
+        below = self.base.matches(keys, ids[~above])
         impacts[above], impacts[~above] = live.impacts, below.impacts
         in_title[above], in_title[~above] = live.in_title, below.in_title
         return Matches(impacts, in_title)
 
-    def lexical_scores(self, terms: Sequence[str], matches: Matches) -> FloatArray:
-        """BM25 with the collection statistics of the base, one score for each row of ``matches``.
+    def _live(self, ids: IntArray) -> Mask:
+        """Which of the items are live ones."""
+        return self.live.rows.known(ids) if self.live.terms else np.zeros(len(ids), dtype=bool)
 
-        All terms of the query count, also those too common to bring candidates in.
-        """
-        layer = self.base if len(self.base.ids()) else self.live
-        known, items = layer.document_frequencies(terms), self.statistics().items
-        weights = [inverse_frequency(known.get(term, 0), items) for term in terms]
-        scores: FloatArray = matches.impacts @ np.asarray(weights, np.float32)
-        return scores
+    def bag(self, number: int) -> tuple[Keys, FloatArray]:
+        """All terms of an item that can be found, with their impacts."""
+        if number in self.live.terms:
+            return self.live.bag(number, self.statistics().mean_length)
+        return self.base.bag(number)
 
-    def phrase_in_title(self, phrase: Sequence[str], number: int) -> bool:
-        """Whether the terms stand in the item's title side by side, in this order."""
-        if number not in self.live.terms:
-            return self.base.phrase_in_title(phrase, number)
-        title = self.live.terms[number].title
-        return any(
-            title[start : start + len(phrase)] == tuple(phrase)
-            for start in range(len(title) - len(phrase) + 1)
-        )
+    def title(self, number: int) -> Keys:
+        """The terms of the title of an item that can be found, in order."""
+        if number in self.live.terms:
+            return np.asarray(self.live.terms[number].title, np.uint64)
+        return self.base.title(number)
 
-    def document_frequencies(self, terms: Sequence[str]) -> dict[str, int]:
-        """In how many items each term occurs (of both layers, hidden ones included)."""
-        found = self.base.document_frequencies(terms)
-        for term, number in self.live.document_frequencies(terms).items():
-            found[term] = found.get(term, 0) + number
+    def lengths(self, ids: IntArray) -> FloatArray:
+        """Number of terms of title and text of items that can be found, shape ``[len(ids)]``."""
+        above = self._live(ids)
+        found = np.zeros(len(ids), np.float32)
+        found[~above] = self.base.lengths(ids[~above])
+        found[above] = [self.live.terms[number].spoken for number in ids[above].tolist()]
         return found
 
     def known(self, ids: Sequence[int]) -> list[int]:

@@ -17,8 +17,9 @@ import orjson
 from peerscope.retrieval.index.arrays import mapped
 from peerscope.retrieval.index.cells import Cells
 from peerscope.retrieval.index.fields import Fields, Mask
-from peerscope.retrieval.index.postings import Matches, Postings, Progress, Statistics
+from peerscope.retrieval.index.postings import Postings, Progress
 from peerscope.retrieval.index.rows import Rows
+from peerscope.retrieval.index.terms import Keys, Matches, QueryTerms, Statistics, rarity
 from peerscope.retrieval.schema import Filter, FloatArray, Hits, IntArray, Item
 from peerscope.retrieval.text import Tokenizer
 
@@ -124,24 +125,38 @@ class ItemIndex:
 
     def search_lexical(self, query: str, k: int, where: Filter | None = None) -> Hits:
         """The ``k`` items of largest BM25 score for any of the query's words among those that pass."""
-        return self.search_terms(self.tokenizer.query_terms(query), k, where)
+        return self.search_terms(QueryTerms.of(self.tokenizer.query_counts(query)), k, where)
 
-    def search_terms(self, terms: Sequence[str], k: int, where: Filter | None = None) -> Hits:
+    def search_terms(self, query: QueryTerms, k: int, where: Filter | None = None) -> Hits:
         """`search_lexical` for the terms of a query."""
-        rows, scores = self.words().search(terms, k, self._mask(where))
+        words = self.words()
+        weights = query.counts * rarity(words.frequencies(query.keys), words.statistics.items)
+        rows, scores = words.search(query.keys, weights, k, self._mask(where))
         return Hits(self._rows.ids[rows], scores)
 
-    def matches(self, terms: Sequence[str], ids: Sequence[int] | IntArray) -> Matches:
-        """What each term is to each of the items (known ids, ascending)."""
-        return self.words().matches(terms, self._rows.places(ids)[0])
+    def matches(self, keys: Keys, ids: IntArray) -> Matches:
+        """What each term is to each of the known items."""
+        return self.words().matches(keys, self._rows.places(ids)[0])
 
-    def phrase_in_title(self, phrase: Sequence[str], number: int) -> bool:
-        """Whether the terms stand in the known item's title side by side, in this order."""
-        return self.words().phrase_in_title(phrase, int(self._rows.places([number])[0][0]))
+    def bag(self, number: int) -> tuple[Keys, FloatArray]:
+        """All terms of a known item with their impacts."""
+        return self.words().bag(self._row(number))
 
-    def document_frequencies(self, terms: Sequence[str]) -> dict[str, int]:
-        """In how many items each term occurs; unknown terms are left out."""
-        return self.words().document_frequencies(terms)
+    def title(self, number: int) -> Keys:
+        """The terms of a known item's title, in order."""
+        return self.words().title(self._row(number))
+
+    def lengths(self, ids: IntArray) -> FloatArray:
+        """Number of terms of title and text of known items, shape ``[len(ids)]``."""
+        found: FloatArray = self.words().lengths[self._rows.places(ids)[0]]
+        return found
+
+    def _row(self, number: int) -> int:
+        return int(self._rows.places([number])[0][0])
+
+    def frequencies(self, keys: Keys) -> IntArray:
+        """In how many items each term occurs, shape ``[len(keys)]``."""
+        return self.words().frequencies(keys)
 
     def statistics(self) -> Statistics:
         """Size and mean length in terms."""
