@@ -2,9 +2,9 @@
 
     PEERSCOPE_SHARED=../shared python benchmarks/serving_data.py FOLDER 1000000
 
-Every two-hundredth real work is kept out; its title is a query. Beyond the real works, an item takes the first
-half of one real work's title and text and the second half of another's of the same subject (same signs of the
-first eight latent dimensions). Vectors are latent semantic analysis of the real texts (`fit_bag`), applied to
+Every two-hundredth real work is kept out; its title is a query. Beyond the real works, an item takes the
+first half of one real work's title and text and the second half of another's of the same subject (same signs
+of eight latent dimensions). Vectors are latent semantic analysis of the real texts (`fit_bag`), applied to
 every item's own text. ``group`` and ``year`` are drawn at random, so that filters let 1 % and 13 % through;
 ``source`` is the file a text came from: a filter that goes with the meaning.
 """
@@ -55,7 +55,7 @@ def halves(text: str) -> tuple[str, str]:
 def prepared(folder: Path, number: int, shared: Path) -> None:
     """Write ``items.jsonl``, ``vectors.npy``, ``queries.json`` and ``towers`` for a number of items."""
     real = list(works(shared))
-    queries = [row for row in real[:: KEPT_OUT] if len(row[1].split()) > 2]
+    queries = [row for row in real[::KEPT_OUT] if len(row[1].split()) > 2]
     real = [row for place, row in enumerate(real) if place % KEPT_OUT]
     generator = np.random.default_rng(0)
     towers = shared_towers(folder, real)
@@ -72,7 +72,9 @@ def prepared(folder: Path, number: int, shared: Path) -> None:
         others = alike[int(sources[first]), int(subject[first])]
         second = others[int(generator.integers(len(others)))]
         (_, title, text, names), (_, title2, text2, _) = real[first], real[second]
-        joined = [f"{halves(a)[0]} {halves(b)[1]}".strip() for a, b in ((title, title2), (text, text2))]
+        joined = [
+            f"{halves(a)[0]} {halves(b)[1]}".strip() for a, b in ((title, title2), (text, text2))
+        ]
         rows.append((real[first][0], joined[0] or title, joined[1], names))
     years, groups = generator.integers(2002, 2025, number), generator.integers(100, size=number)
     vectors = np.lib.format.open_memmap(

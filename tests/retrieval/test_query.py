@@ -10,8 +10,8 @@ import pytest
 from peerscope.retrieval import Filter, Interaction, Item, SearchEngine, User, train
 from peerscope.retrieval.fusion import Fusion
 from peerscope.retrieval.index import ItemIndex
-from peerscope.retrieval.learn.config import TrainConfig
 from peerscope.retrieval.index.terms import QueryTerms, rarity
+from peerscope.retrieval.learn.config import TrainConfig
 from peerscope.retrieval.overlay import Overlay
 from peerscope.retrieval.spelling import Spelling
 

@@ -110,9 +110,7 @@ class Candidates:
             scores = standardised(scores) + np.float32(fusion.neighbours) * standardised(near)
         return scores.astype(np.float32)
 
-    def _expanded(
-        self, share: float, first: FloatArray, top: IntArray
-    ) -> tuple[Keys, FloatArray]:
+    def _expanded(self, share: float, first: FloatArray, top: IntArray) -> tuple[Keys, FloatArray]:
         """The query's terms and, with ``share`` of the weight, those of the best items."""
         best = np.exp(first[:SOURCES] - first[0])
         bags = [self.words.bag(number) for number in self.ids[top[:SOURCES]].tolist()]

@@ -359,10 +359,10 @@ class SearchEngine:
         words = list(dict.fromkeys(self.tokenizer.words(query)))
         column_of = {term: place for place, term in enumerate(pool.found.query.terms)}
         told = [(word, column_of.get(self.tokenizer.term(word))) for word in words]
-        columns = [column for _, column in told if column is not None]
+        columns = np.asarray([column for _, column in told if column is not None], np.int64)
         named = [word for word, column in told if column is not None]
         present = pool.matches.impacts[np.ix_(page, columns)] > 0
-        whole = pool.matches.in_title[np.ix_(page, columns)].all(axis=1)
+        whole = np.all(pool.matches.in_title[np.ix_(page, columns)], axis=1)
         phrase = [self.tokenizer.term(word) for word in self.tokenizer.words(query)]
         wanted = term_keys(phrase).tolist() if len(phrase) > 1 else []
         for place, row in enumerate(page.tolist()):
@@ -374,8 +374,10 @@ class SearchEngine:
                 None if pool.dense is None else float(pool.dense[row]),
                 0 if pool.heads is None else int(pool.heads[row]),
                 pool.because.get(number),
-                tuple(named[column] for column in np.flatnonzero(present[place])),
-                bool(wanted and whole[place]) and self._in_title(pool, wanted, number),
+                tuple(
+                    word for word, here in zip(named, present[place].tolist(), strict=True) if here
+                ),
+                bool(wanted) and bool(whole[place]) and self._in_title(pool, wanted, number),
             )
 
     def _in_title(self, pool: _Pool, wanted: list[int], number: int) -> bool:
@@ -424,7 +426,6 @@ class SearchEngine:
     def close(self) -> None:
         """Release the index."""
         self.index.close()
-
 
 
 def _met(ids: IntArray, user: User | None) -> FloatArray | None:

@@ -1,10 +1,10 @@
-"""Nearest vectors without looking at all of them: an inverted file over int8 codes (Jégou, Douze and Schmid 2011).
+"""Near vectors without comparing all: an inverted file (Jégou, Douze and Schmid 2011) over int8 codes.
 
-Vectors are grouped around some thousand directions. A query looks into the nearest groups, at one byte for each
-number (Jacob et al. 2018, symmetric, a scale for each dimension), and what comes out is scored again from the
-full vectors. How many groups it looks into does not depend on their number alone: it goes on until it has met
-enough items *that pass the filter*, so that a filter which goes with the meaning ("physics only", asked about
-linguistics) loses nothing. Where few pass, all of them are compared, exactly.
+Vectors are grouped around some hundred or thousand directions. A query looks into the nearest groups, at one
+byte for each number (a scale for each dimension), and what comes out is scored again from the full vectors.
+How many groups it looks into is not fixed: it goes on until it has met enough items *that pass the filter*,
+so that a filter which goes with the meaning ("physics only", asked about linguistics) loses nothing. Where
+few pass, all of them are compared, exactly.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class Cells:
         cell_of: NDArray[np.uint16],
         codes: NDArray[np.int8],
         scale: FloatArray,
+        *,
         effort: float = EFFORT,
     ) -> None:
         self.directions = directions
@@ -115,7 +116,7 @@ class Cells:
     @classmethod
     def load(cls, folder: Path, effort: float) -> Self:
         """What `save` wrote; codes stay on disk until they are touched."""
-        return cls(*(mapped(folder / f"{name}.npy") for name in ARRAYS), effort)
+        return cls(*(mapped(folder / f"{name}.npy") for name in ARRAYS), effort=effort)
 
     def nearest(
         self, query: FloatArray, k: int, vectors: FloatArray, passing: Mask | None = None

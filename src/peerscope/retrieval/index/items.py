@@ -1,8 +1,8 @@
 """The index of a set of items: vectors, words and categorical fields behind one interface.
 
 A snapshot is a folder of arrays, mapped into memory by every process that opens it and never written again.
-Above `CELLS_FROM` items it also holds groups of near vectors (engine ``ivf``); below, every vector is compared
-(``exact``). Which of the two a snapshot is for is decided when it is written; ``exact`` opens both.
+From `CELLS_FROM` items on it also holds groups of near vectors (engine ``ivf``); below, every vector is
+compared (``exact``). Which it is for is decided when it is written; ``exact`` opens both.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from peerscope.retrieval.text import Tokenizer
 
 ENGINES = ("auto", "exact", "ivf")
 CELLS_FROM = 50_000
-"""Items from which ``auto`` groups the vectors: comparing all of them takes longer than a millisecond then."""
+"""Items from which ``auto`` groups the vectors: comparing all of them then takes over a millisecond."""
 
 
 class ItemIndex:

@@ -1,8 +1,8 @@
 """Words as inverted lists: for every term the rows that hold it, and what it adds to their scores.
 
-A query adds up the lists of its telling terms (one sparse product) and takes the ``k`` largest sums; nothing is
-cut off. Impacts are stored in 16 bits, to one part in 30,000. Beside the lists stand the items' own terms, for
-the second look at the best candidates, and the titles in order, for phrases.
+A query adds up the lists of its telling terms (one sparse product) and takes the ``k`` largest sums; nothing
+is cut off. Impacts are stored in 16 bits, to one part in 30,000. Beside the lists stand the items' own terms,
+for the second look at the best candidates, and the titles in order, for phrases.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from peerscope.retrieval.index.terms import (
     Matches,
     Statistics,
     item_terms,
-    rarity,
     term_keys,
 )
 from peerscope.retrieval.schema import FloatArray, IntArray, Item
@@ -83,6 +82,7 @@ class Postings:
         title_ends: IntArray,
         titles: Places,
         lengths: FloatArray,
+        *,
         statistics: Statistics,
     ) -> None:
         self.keys = keys
@@ -142,7 +142,7 @@ class Postings:
             np.concatenate(([0], np.cumsum(title_lengths))),
             renumbered[np.concatenate(titles)],
             spoken,
-            statistics,
+            statistics=statistics,
         )
 
     def save(self, folder: Path) -> None:
@@ -154,7 +154,7 @@ class Postings:
     @classmethod
     def load(cls, folder: Path, statistics: Statistics) -> Self:
         """What `save` wrote; the lists stay on disk until they are touched."""
-        return cls(*(mapped(folder / f"{name}.npy") for name in ARRAYS), statistics)
+        return cls(*(mapped(folder / f"{name}.npy") for name in ARRAYS), statistics=statistics)
 
     def places(self, keys: Keys) -> IntArray:
         """Place of each term, -1 for unknown ones, shape ``[len(keys)]``."""
@@ -277,4 +277,6 @@ def _saturated(
         row, done = row + size, reached
     kind = np.int32 if done < 2**31 else np.int64
     shape = (len(lengths), int(renumbered.max(initial=-1)) + 1)
-    return sparse.csr_array((codes, places.astype(kind, copy=False), ends.astype(kind)), shape=shape)
+    return sparse.csr_array(
+        (codes, places.astype(kind, copy=False), ends.astype(kind)), shape=shape
+    )

@@ -1,8 +1,8 @@
 """Terms and their BM25 (Robertson and Zaragoza 2009): the same for published and for live items.
 
-A term is known by a 63-bit hash, its key, as features are in the tokenizer: keys of two layers compare, and no
-vocabulary has to be read. BM25 has k1 1.2 and b 0.75; it falls into an impact, which the item decides, and a
-weight, which the query and the collection decide.
+A term is known by a 63-bit hash, its key, as features are in the tokenizer: keys of two layers compare, and
+no vocabulary has to be read. BM25 has k1 1.2 and b 0.75; it falls into an impact, which the item decides, and
+a weight, which the query and the collection decide.
 """
 
 from __future__ import annotations
