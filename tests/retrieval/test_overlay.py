@@ -85,7 +85,7 @@ def test_a_new_item_scores_as_if_it_had_been_published(items, tokenizer) -> None
     assert 9999 in matching
     scores = []
     for one in (Overlay.empty(whole, tokenizer), over):
-        found = one.matches(query.keys, matching).impacts @ one.weights(query.keys, query.counts)
+        found = one.impacts(query.keys, matching) @ one.weights(query.keys, query.counts)
         scores.append(dict(zip(matching.tolist(), found.tolist(), strict=True)))
         keys = one.bag(9999)[0]
         assert sorted(keys.tolist()) == sorted(

@@ -40,7 +40,7 @@ def test_impacts_are_those_of_fts5(items, tokenizer, postings) -> None:
         idf = math.log((len(items) - len(found) + 0.5) / (len(found) + 0.5))
         keys = term_keys([term])
         assert postings.frequencies(keys).tolist() == [len(found)]
-        every = postings.matches(keys, np.arange(len(items))).impacts[:, 0]
+        every = postings.impacts_on(keys, np.arange(len(items)))[:, 0]
         expected = [max(found.get(row, 0.0) / max(idf, 1e-6), 0.0) for row in range(len(items))]
         assert every == pytest.approx(expected, abs=2 * STEP, rel=1e-4)
 
@@ -88,10 +88,12 @@ def test_titles_and_bags_are_the_items_own(items, tokenizer, postings) -> None:
         assert dict(zip(keys.tolist(), impacts.tolist(), strict=True)) == pytest.approx(
             expected, abs=STEP
         )
-        matches = postings.matches(keys, np.asarray([row]))
-        assert matches.impacts[0] == pytest.approx(impacts)
+        here = np.asarray([row])
+        assert postings.impacts_on(keys, here)[0] == pytest.approx(impacts)
         in_title = set(term_keys(title).tolist())
-        assert matches.in_title[0].tolist() == [key in in_title for key in keys.tolist()]
+        assert postings.in_title(keys, here)[0].tolist() == [
+            key in in_title for key in keys.tolist()
+        ]
 
 
 def test_common_terms_bring_candidates_only_where_there_are_no_others(tokenizer) -> None:

@@ -100,7 +100,7 @@ class Candidates:
         scores = first
         if fusion.feedback and fusion.lexical and len(self.query.keys):
             keys, counts = self._expanded(fusion.feedback, first, top)
-            impacts = self.words.matches(keys, self.ids[top]).impacts
+            impacts = self.words.impacts(keys, self.ids[top])
             lexical = impacts @ self.words.weights(keys, counts)
             dense = None if self.dense is None else self.dense[top]
             met = None if self.met is None else self.met[top]
@@ -160,9 +160,9 @@ def neighbour_scores(vectors: FloatArray, scores: FloatArray) -> FloatArray:
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -1.0)
     most = min(NEIGHBOURS, len(scores) - 1)
-    nearest = np.argpartition(-cosines, most - 1, axis=1)[:, :most]
-    weights = np.maximum(np.take_along_axis(cosines, nearest, axis=1), 0.0)
+    least = np.partition(cosines, len(scores) - most, axis=1)[:, len(scores) - most, None]
+    weights = np.where(cosines >= least, np.maximum(cosines, 0.0), np.float32(0.0))
     total = weights.sum(axis=1)
-    mean = (weights * scores[nearest]).sum(axis=1) / np.where(total > 1e-9, total, 1.0)
+    mean = weights @ scores / np.where(total > 1e-9, total, 1.0)
     found: FloatArray = mean.astype(np.float32)
     return found

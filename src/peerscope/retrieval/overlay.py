@@ -20,7 +20,6 @@ from peerscope.retrieval.index.terms import (
     TITLE_WEIGHT,
     Keys,
     Mask,
-    Matches,
     QueryTerms,
     Statistics,
     impact,
@@ -121,18 +120,22 @@ class Live:
         found = set().union(*(self.postings.get(key, frozenset()) for key in keys.tolist()))
         return np.asarray(sorted(found), dtype=np.int64)
 
-    def matches(self, keys: Keys, ids: IntArray, mean_length: float) -> Matches:
-        """What each term is to each of the known items, in a collection of that mean length."""
-        impacts = np.zeros((len(ids), len(keys)), np.float32)
-        in_title = np.zeros((len(ids), len(keys)), dtype=bool)
+    def impacts(self, keys: Keys, ids: IntArray, mean_length: float) -> FloatArray:
+        """The impact of each term on each of the known items, in a collection of that mean length."""
+        found = np.zeros((len(ids), len(keys)), np.float32)
         wanted = keys.tolist()
         for row, number in enumerate(ids.tolist()):
             own = self.terms[number]
             for column, key in enumerate(wanted):
                 if count := own.counts.get(key):
-                    impacts[row, column] = impact(count, own.length, mean_length)
-                    in_title[row, column] = key in own.title
-        return Matches(impacts, in_title)
+                    found[row, column] = impact(count, own.length, mean_length)
+        return found
+
+    def in_title(self, keys: Keys, ids: IntArray) -> Mask:
+        """Whether each term stands in the title of each of the known items."""
+        titles = [set(self.terms[number].title) for number in ids.tolist()]
+        rows = [[key in title for key in keys.tolist()] for title in titles]
+        return np.asarray(rows, dtype=bool).reshape(len(ids), len(keys))
 
     def bag(self, number: int, mean_length: float) -> tuple[Keys, FloatArray]:
         """All terms of a known item with their impacts."""
@@ -227,8 +230,8 @@ class Overlay:
         )
         if len(ids) <= k:
             return ids
-        matches = self.live.matches(query.keys, ids, self.statistics().mean_length)
-        return best(ids, matches.impacts @ self.weights(query.keys, query.counts), k).ids
+        scores = self.impacts(query.keys, ids) @ self.weights(query.keys, query.counts)
+        return best(ids, scores, k).ids
 
     def statistics(self) -> Statistics:
         """Size and mean length that words are scored with: the base's, where it holds anything."""
@@ -250,18 +253,25 @@ class Overlay:
         """Which of the terms occur in any item of either layer, shape ``[len(keys)]``."""
         return (self.base.frequencies(keys) > 0) | (self.live.frequencies(keys) > 0)
 
-    def matches(self, keys: Keys, ids: IntArray) -> Matches:
-        """What each term is to each of the items (ids that can be found)."""
+    def impacts(self, keys: Keys, ids: IntArray) -> FloatArray:
+        """The impact of each term on each item that can be found, shape ``[len(ids), len(keys)]``."""
         above = self._live(ids)
         if not above.any():
-            return self.base.matches(keys, ids)
-        shape = (len(ids), len(keys))
-        impacts, in_title = np.zeros(shape, np.float32), np.zeros(shape, dtype=bool)
-        live = self.live.matches(keys, ids[above], self.statistics().mean_length)
-        below = self.base.matches(keys, ids[~above])
-        impacts[above], impacts[~above] = live.impacts, below.impacts
-        in_title[above], in_title[~above] = live.in_title, below.in_title
-        return Matches(impacts, in_title)
+            return self.base.impacts(keys, ids)
+        found = np.empty((len(ids), len(keys)), np.float32)
+        found[above] = self.live.impacts(keys, ids[above], self.statistics().mean_length)
+        found[~above] = self.base.impacts(keys, ids[~above])
+        return found
+
+    def in_title(self, keys: Keys, ids: IntArray) -> Mask:
+        """Whether each term stands in the title of each item that can be found, likewise."""
+        above = self._live(ids)
+        if not above.any():
+            return self.base.in_title(keys, ids)
+        found = np.empty((len(ids), len(keys)), dtype=bool)
+        found[above] = self.live.in_title(keys, ids[above])
+        found[~above] = self.base.in_title(keys, ids[~above])
+        return found
 
     def _live(self, ids: IntArray) -> Mask:
         """Which of the items are live ones."""
@@ -296,6 +306,8 @@ class Overlay:
     def vectors(self, ids: Sequence[int] | IntArray) -> FloatArray:
         """Vectors of known items, shape ``[len(ids), dim]``."""
         wanted = np.asarray(ids, dtype=np.int64)
+        if not self.live.terms:
+            return self.base.look_up(wanted)[0]
         found, above = self.live.rows.look_up(wanted)
         found[~above] = self.base.look_up(wanted[~above])[0]
         return found

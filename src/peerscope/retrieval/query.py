@@ -17,7 +17,7 @@ from peerscope.retrieval.feedback import Candidates, trusted
 from peerscope.retrieval.fusion import Fusion, HeldOut, standardised
 from peerscope.retrieval.index.arrays import best
 from peerscope.retrieval.index.items import ItemIndex
-from peerscope.retrieval.index.terms import Matches, QueryTerms, term_keys
+from peerscope.retrieval.index.terms import Mask, QueryTerms, term_keys
 from peerscope.retrieval.overlay import Overlay
 from peerscope.retrieval.schema import (
     Filter,
@@ -110,7 +110,8 @@ class _Pool:
 
     overlay: Overlay
     found: Candidates
-    matches: Matches
+    impacts: FloatArray
+    in_title: Mask
     dense: FloatArray | None
     capped: bool
     heads: IntArray | None = None
@@ -288,9 +289,10 @@ class SearchEngine:
         capped: bool,
         user: User | None,
     ) -> _Pool:
-        matches = overlay.matches(terms.keys, ids)
-        lexical = matches.impacts @ overlay.weights(terms.keys, terms.counts)
-        share = matches.in_title.sum(axis=1) / max(len(terms.keys), 1)
+        impacts = overlay.impacts(terms.keys, ids)
+        in_title = overlay.in_title(terms.keys, ids)
+        lexical = impacts @ overlay.weights(terms.keys, terms.counts)
+        share = in_title.sum(axis=1) / max(len(terms.keys), 1)
         vectors = None if asked is None else overlay.vectors(ids)
         dense = heads = None
         if self.towers is not None and asked is not None and vectors is not None:
@@ -310,7 +312,8 @@ class SearchEngine:
         return _Pool(
             overlay,
             found,
-            matches,
+            impacts,
+            in_title,
             dense,
             capped,
             heads,
@@ -361,8 +364,8 @@ class SearchEngine:
         told = [(word, column_of.get(self.tokenizer.term(word))) for word in words]
         columns = np.asarray([column for _, column in told if column is not None], np.int64)
         named = [word for word, column in told if column is not None]
-        present = pool.matches.impacts[np.ix_(page, columns)] > 0
-        whole = np.all(pool.matches.in_title[np.ix_(page, columns)], axis=1)
+        present = pool.impacts[np.ix_(page, columns)] > 0
+        whole = np.all(pool.in_title[np.ix_(page, columns)], axis=1)
         phrase = [self.tokenizer.term(word) for word in self.tokenizer.words(query)]
         wanted = term_keys(phrase).tolist() if len(phrase) > 1 else []
         for place, row in enumerate(page.tolist()):

@@ -19,7 +19,7 @@ from peerscope.retrieval.index.cells import Cells
 from peerscope.retrieval.index.fields import Fields, Mask
 from peerscope.retrieval.index.postings import Postings, Progress
 from peerscope.retrieval.index.rows import Rows
-from peerscope.retrieval.index.terms import Keys, Matches, QueryTerms, Statistics, rarity
+from peerscope.retrieval.index.terms import Keys, QueryTerms, Statistics, rarity
 from peerscope.retrieval.schema import Filter, FloatArray, Hits, IntArray, Item
 from peerscope.retrieval.text import Tokenizer
 
@@ -134,9 +134,13 @@ class ItemIndex:
         rows, scores = words.search(query.keys, weights, k, self._mask(where))
         return Hits(self._rows.ids[rows], scores)
 
-    def matches(self, keys: Keys, ids: IntArray) -> Matches:
-        """What each term is to each of the known items."""
-        return self.words().matches(keys, self._rows.places(ids)[0])
+    def impacts(self, keys: Keys, ids: IntArray) -> FloatArray:
+        """The impact of each term on each of the known items, shape ``[len(ids), len(keys)]``."""
+        return self.words().impacts_on(keys, self._rows.places(ids)[0])
+
+    def in_title(self, keys: Keys, ids: IntArray) -> Mask:
+        """Whether each term stands in the title of each of the known items, likewise."""
+        return self.words().in_title(keys, self._rows.places(ids)[0])
 
     def bag(self, number: int) -> tuple[Keys, FloatArray]:
         """All terms of a known item with their impacts."""
@@ -229,9 +233,8 @@ class ItemIndex:
         return self.engine == "ivf" or len(self._rows.ids) >= CELLS_FROM
 
     def close(self) -> None:
-        """Release files and memory; later calls find nothing."""
-        self._rows = Rows.empty(self.dim)
-        self._words = self._passing = None
+        """Nothing is asked after it; files and memory are released when the last query under way ends."""
+        self._passing = None
 
 
 def checked_engine(engine: str) -> str:

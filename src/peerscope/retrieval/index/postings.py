@@ -22,7 +22,6 @@ from peerscope.retrieval.index.terms import (
     B,
     Keys,
     Mask,
-    Matches,
     Statistics,
     item_terms,
     term_keys,
@@ -207,25 +206,27 @@ class Postings:
         found = top_rows(scores, k, above=0.0)
         return found, scores[found]
 
-    def matches(self, keys: Keys, rows: IntArray) -> Matches:
-        """What each of the terms is to each of the rows."""
-        impacts = np.zeros((len(rows), len(keys)), np.float32)
-        in_title = np.zeros((len(rows), len(keys)), dtype=bool)
-        if not len(rows):
-            return Matches(impacts, in_title)
+    def impacts_on(self, keys: Keys, rows: IntArray) -> FloatArray:
+        """The impact of each term on each of the rows, 0 where it does not occur; ``[len(rows), len(keys)]``."""
+        found = np.zeros((len(rows), len(keys)), np.float32)
         wanted = rows.astype(np.int32)
-        titles, owners = self._titles(rows)
         for column, place in enumerate(self.places(keys).tolist()):
             if place < 0:
                 continue
             begin, end = int(self.ends[place]), int(self.ends[place + 1])
             holders = self.rows[begin:end]
-            found = np.minimum(np.searchsorted(holders, wanted), len(holders) - 1)
-            here = np.flatnonzero(holders[found] == wanted)
-            impacts[here, column] = self.impacts[begin:end][found[here]]
-            in_title[owners[titles == place], column] = True
-        impacts *= np.float32(STEP)
-        return Matches(impacts, in_title)
+            near = np.minimum(holders.searchsorted(wanted), end - begin - 1)
+            found[:, column] = self.impacts[begin:end][near] * (holders[near] == wanted)
+        found *= np.float32(STEP)
+        return found
+
+    def in_title(self, keys: Keys, rows: IntArray) -> Mask:
+        """Whether each term stands in the title of each of the rows; ``[len(rows), len(keys)]``."""
+        found = np.zeros((len(rows), len(keys)), dtype=bool)
+        titles, owners = self._titles(rows)
+        for column, place in enumerate(self.places(keys).tolist()):
+            found[owners[titles == place], column] = True
+        return found
 
     def bag(self, row: int) -> tuple[Keys, FloatArray]:
         """All terms of a row with their impacts."""

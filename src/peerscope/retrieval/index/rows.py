@@ -117,6 +117,8 @@ class Rows:
     def look_up(self, ids: Sequence[int] | IntArray) -> tuple[FloatArray, Mask]:
         """Vectors, shape ``[len(ids), dim]``, and which ids are here; rows of zeros for the others."""
         places, known = self.places(ids)
+        if known.all():
+            return self.vectors[places], known
         found = np.zeros((len(known), self.dim), np.float32)
         found[known] = self.vectors[places[known]]
         return found, known

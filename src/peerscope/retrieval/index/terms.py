@@ -34,24 +34,11 @@ class Statistics:
     mean_length: float
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
-    """What each of some terms (columns) is to each of some items (rows).
-
-    Attributes:
-        impacts: `impact` of the term, 0 where it does not occur; shape ``[items, terms]``.
-        in_title: Whether the term stands in the title; shape ``[items, terms]``.
-    """
-
-    impacts: FloatArray
-    in_title: Mask
-
-
 class Words(Protocol):
     """What a second look asks of the items that it looks at."""
 
-    def matches(self, keys: Keys, ids: IntArray) -> Matches:
-        """What each term is to each of the items."""
+    def impacts(self, keys: Keys, ids: IntArray) -> FloatArray:
+        """The `impact` of each term on each of the items, shape ``[len(ids), len(keys)]``."""
         ...
 
     def weights(self, keys: Keys, counts: FloatArray) -> FloatArray:
