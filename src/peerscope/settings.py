@@ -18,7 +18,8 @@ class Settings(BaseSettings):
         port: Port to listen on; 0 lets the system choose.
         site_name: Shown in the header and in page titles.
         base_url: Public address for absolute links; empty means the address of the request.
-        index: Search engine of the bundle: ``exact`` (NumPy and SQLite) or ``edge`` (qdrant-edge).
+        index: How vectors are searched: ``exact`` compares all, ``ivf`` looks into groups of near ones,
+            ``auto`` decides by their number when a bundle is published.
         encoder: Sentence encoder in front of the towers: ``auto`` (the installed package, if there is one),
             ``none``, or a folder.
         encoder_at_once: Works that `up` encodes before it publishes; with more of them it publishes without
@@ -35,7 +36,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8321, ge=0, le=65535)
     site_name: str = "Peerscope"
     base_url: str = ""
-    index: str = Field(default="exact", pattern="^(exact|edge)$")
+    index: str = Field(default="auto", pattern="^(auto|exact|ivf)$")
     encoder: str = "auto"
     encoder_at_once: int = Field(default=10_000, ge=0)
     retrain_hours: float = Field(default=0.0, ge=0, allow_inf_nan=False)

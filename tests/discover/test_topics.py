@@ -5,13 +5,14 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from peerscope.discover.topics import FEWEST_WORKS, spherical_kmeans, suggest_topics
+from peerscope.discover.topics import FEWEST_WORKS, suggest_topics
 from peerscope.record.models import Topic, WorkTopic
 from peerscope.record.suggested import (
     SuggestedTopic,
     replace_suggested_topics,
     works_without_topics,
 )
+from peerscope.retrieval.kmeans import spherical_kmeans
 
 
 def blobs(groups: int, each: int, dim: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -90,7 +90,7 @@ def test_rollback_goes_back_and_says_when_it_cannot(store, items) -> None:
 @pytest.mark.parametrize("harm", ["flip", "remove", "add"])
 def test_a_harmed_bundle_is_refused(store, items, harm) -> None:
     name = words_only(store, items).bundle
-    path = store.path(name) / "index" / "words.sqlite"
+    path = store.path(name) / "index" / "words" / "rows.npy"
     if harm == "flip":
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1

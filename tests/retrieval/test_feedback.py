@@ -8,7 +8,8 @@ import pytest
 from peerscope.retrieval import Item, SearchEngine
 from peerscope.retrieval.feedback import mixed, neighbour_scores, trusted
 from peerscope.retrieval.fusion import Fusion
-from peerscope.retrieval.index import ExactIndex
+from peerscope.retrieval.index import ItemIndex
+from peerscope.retrieval.index.terms import QueryTerms, term_keys
 
 
 def test_trust_grows_with_length() -> None:
@@ -17,9 +18,17 @@ def test_trust_grows_with_length() -> None:
 
 
 def test_mixed_weights_sum_to_one() -> None:
-    found = mixed({"a": 2, "b": 1}, {"b": 3.0, "c": 1.0}, 0.4)
-    assert found == pytest.approx({"a": 0.4, "b": 0.2 + 0.3, "c": 0.1})
-    assert mixed({"a": 1}, {}, 0.4) == {"a": pytest.approx(0.6)}
+    a, b, c = term_keys("abc").tolist()
+
+    def found(counts, others, share):
+        keys = term_keys(others)
+        weights = np.asarray(list(others.values()), np.float32)
+        keys, weights = mixed(QueryTerms.of(counts), keys, weights, share)
+        return dict(zip(keys.tolist(), weights.tolist(), strict=True))
+
+    mixture = found({"a": 2, "b": 1}, {"b": 3.0, "c": 1.0}, 0.4)
+    assert mixture == pytest.approx({a: 0.4, b: 0.2 + 0.3, c: 0.1})
+    assert found({"a": 1}, {}, 0.4) == {a: pytest.approx(0.6)}
 
 
 def test_neighbour_scores_are_weighted_means_of_the_nearest(monkeypatch) -> None:
@@ -54,7 +63,7 @@ def wombats(tokenizer) -> SearchEngine:
         ("Moons", "orbit telescope crater dust"),
     ]
     items = [Item(n, title, text) for n, (title, text) in enumerate(texts, 1)]
-    index = ExactIndex(2, tokenizer)
+    index = ItemIndex(2, tokenizer)
     index.upsert(items, np.zeros((len(items), 2), np.float32))
     return SearchEngine(index, None, Fusion(dense=0.0), tokenizer)
 

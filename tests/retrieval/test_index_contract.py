@@ -1,13 +1,10 @@
-"""One contract for both engines, against a list and a loop."""
+"""One contract for every engine, in memory and opened from a snapshot, against a list and a loop."""
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-import tempfile
-import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +13,32 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from peerscope.retrieval import Filter, Item, Tokenizer
-from peerscope.retrieval.index import ENGINES, new_index, open_index
+from peerscope.retrieval.index import ENGINES, ItemIndex
 
 DIM = 6
+Made = Callable[..., ItemIndex]
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request) -> str:
-    if request.param == "edge":
-        pytest.importorskip("qdrant_edge", reason="the extra `edge` is not installed")
-    return request.param
+@pytest.fixture(params=[(engine, opened) for engine in ENGINES for opened in (False, True)],
+                ids=lambda way: f"{way[0]}-{'opened' if way[1] else 'memory'}")  # fmt: skip
+def made(request, tokenizer, tmp_path, monkeypatch) -> Made:
+    """An index of some items, in memory or as another process would open it.
+
+    Groups of near vectors are asked from the first item on, so that the engines differ at this size.
+    """
+    engine, opened = request.param
+    monkeypatch.setattr("peerscope.retrieval.index.cells.MOST_COMPARED", 0)
+
+    def index_of(items: list[Item], vectors: np.ndarray) -> ItemIndex:
+        index = ItemIndex(vectors.shape[1], tokenizer, engine)
+        index.upsert(items, vectors)
+        if not opened:
+            return index
+        folder = str(tmp_path / f"snapshot{len(list(tmp_path.iterdir()))}")
+        index.snapshot(folder)
+        return ItemIndex.open(folder, tokenizer, engine)
+
+    return index_of
 
 
 def passes(item: Item, where: Filter | None) -> bool:
@@ -56,10 +69,9 @@ FILTERS = [
 
 
 @pytest.mark.parametrize("where", FILTERS)
-def test_dense_search_is_the_sorted_loop(engine, items, unit, tokenizer, where) -> None:
-    index = new_index(engine, DIM, tokenizer)
+def test_dense_search_is_the_sorted_loop(made, items, unit, where) -> None:
     vectors = unit(len(items), DIM)
-    index.upsert(items, vectors)
+    index = made(items, vectors)
     query = unit(1, DIM, seed=9)[0]
     oracle = sorted(
         (
@@ -72,13 +84,15 @@ def test_dense_search_is_the_sorted_loop(engine, items, unit, tokenizer, where) 
     assert hits.ids.tolist() == [number for _, number in oracle]
     assert hits.scores == pytest.approx([-score for score, _ in oracle], abs=1e-5)
     assert index.count(where) == sum(passes(item, where) for item in items)
+    several = index.search_dense_many(np.stack([query, -query]), 10, where)
+    assert several[0].ids.tolist() == hits.ids.tolist()
+    assert several[1].ids.tolist() == index.search_dense(-query, 10, where).ids.tolist()
     index.close()
 
 
 @pytest.mark.parametrize("where", FILTERS)
-def test_lexical_hits_have_a_word_and_pass(engine, items, unit, tokenizer, where) -> None:
-    index = new_index(engine, DIM, tokenizer)
-    index.upsert(items, unit(len(items), DIM))
+def test_lexical_hits_have_a_word_and_pass(made, items, unit, tokenizer, where) -> None:
+    index = made(items, unit(len(items), DIM))
     known = {item.id: item for item in items}
     hits = index.search_lexical("segmentation of images", 500, where)
     wanted = {"segment", "imag"}
@@ -93,8 +107,8 @@ def test_lexical_hits_have_a_word_and_pass(engine, items, unit, tokenizer, where
     index.close()
 
 
-def test_replacing_and_deleting(engine, items, unit, tokenizer) -> None:
-    index = new_index(engine, DIM, tokenizer)
+def test_replacing_and_deleting(items, unit, tokenizer) -> None:
+    index = ItemIndex(DIM, tokenizer)
     vectors = unit(len(items), DIM)
     index.upsert(items, vectors)
     changed = Item(5, "zeppelin", "", fields={"kind": ("airship",)})
@@ -121,8 +135,8 @@ def test_replacing_and_deleting(engine, items, unit, tokenizer) -> None:
         np.full((1, DIM), np.inf, np.float32),
     ],
 )
-def test_bad_vectors_are_refused_and_nothing_is_written(engine, tokenizer, bad) -> None:
-    index = new_index(engine, DIM, tokenizer)
+def test_bad_vectors_are_refused_and_nothing_is_written(tokenizer, bad) -> None:
+    index = ItemIndex(DIM, tokenizer)
     with pytest.raises(ValueError, match=r"vectors|vector of item"):
         index.upsert([Item(1, "a title")], bad)
     with pytest.raises(ValueError, match="twice"):
@@ -132,15 +146,17 @@ def test_bad_vectors_are_refused_and_nothing_is_written(engine, tokenizer, bad) 
     index.close()
 
 
-def test_every_engine_opens_every_snapshot(engine, items, unit, tokenizer, tmp_path) -> None:
-    index = new_index("exact", DIM, tokenizer)
+@pytest.mark.parametrize("written", ENGINES)
+@pytest.mark.parametrize("read", ENGINES)
+def test_every_engine_opens_every_snapshot(written, read, items, unit, tokenizer, tmp_path) -> None:
+    index = ItemIndex(DIM, tokenizer, written)
     vectors = unit(len(items), DIM)
     index.upsert(items, vectors)
     index.snapshot(str(tmp_path / "snapshot"))
     with pytest.raises(FileExistsError):
         index.snapshot(str(tmp_path / "snapshot"))
-    opened = open_index(engine, str(tmp_path / "snapshot"), tokenizer)
-    again = open_index(engine, str(tmp_path / "snapshot"), tokenizer)
+    opened = ItemIndex.open(str(tmp_path / "snapshot"), tokenizer, read)
+    again = ItemIndex.open(str(tmp_path / "snapshot"), tokenizer, read)
     where = Filter(any_of={"kind": ("sound",)}, ranges={"year": (2003, None)})
     query = unit(1, DIM, seed=3)[0]
     for one in (opened, again):
@@ -157,7 +173,35 @@ def test_every_engine_opens_every_snapshot(engine, items, unit, tokenizer, tmp_p
         )
         with pytest.raises(TypeError, match="immutable"):
             one.upsert(items[:1], vectors[:1])
+        with pytest.raises(TypeError, match="immutable"):
+            one.snapshot(str(tmp_path / "copy"))
         one.close()
+
+
+def test_the_engine_is_chosen_by_the_number_of_items(
+    items, unit, tokenizer, tmp_path, monkeypatch
+) -> None:
+    def groups(engine: str) -> bool:
+        index = ItemIndex(DIM, tokenizer, engine)
+        index.upsert(items, unit(len(items), DIM))
+        folder = tmp_path / f"{engine}{len(list(tmp_path.iterdir()))}"
+        index.snapshot(str(folder))
+        return (folder / "cells").exists()
+
+    assert (groups("exact"), groups("auto"), groups("ivf")) == (False, False, True)
+    monkeypatch.setattr("peerscope.retrieval.index.items.CELLS_FROM", len(items))
+    assert (groups("exact"), groups("auto")) == (False, True)
+    with pytest.raises(ValueError, match="no index engine 'edge'"):
+        ItemIndex(DIM, tokenizer, "edge")
+
+
+def test_an_index_without_vectors_has_no_groups(items, tokenizer, tmp_path) -> None:
+    index = ItemIndex(1, tokenizer, "ivf")
+    index.upsert(items, np.zeros((len(items), 1), np.float32))
+    index.snapshot(str(tmp_path / "snapshot"))
+    opened = ItemIndex.open(str(tmp_path / "snapshot"), tokenizer, "ivf")
+    assert not (tmp_path / "snapshot" / "cells").exists()
+    assert len(opened.search_dense(np.ones(1, np.float32), 3)) == 3
 
 
 HOSTILE = [
@@ -167,28 +211,18 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("query", HOSTILE)
-def test_nothing_in_a_query_is_an_operator(engine, items, unit, tokenizer, query) -> None:
-    index = new_index(engine, DIM, tokenizer)
-    index.upsert(items[:20], unit(20, DIM))
+def test_nothing_in_a_query_is_an_operator(made, items, unit, query) -> None:
+    index = made(items[:20], unit(20, DIM))
     assert len(index.search_lexical(query, 5)) <= 5
     index.close()
 
 
-def test_recall_of_the_dense_search(engine, tokenizer) -> None:
-    generator = np.random.default_rng(4)
-    latent = generator.normal(size=(4000, 8)) @ generator.normal(size=(8, 32))
-    rows = (latent + 0.3 * generator.normal(size=latent.shape)).astype(np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    index = new_index(engine, 32, tokenizer)
-    index.upsert([Item(n + 1, f"item {n}") for n in range(len(rows))], rows)
-    if engine == "edge":
-        index.optimize()
-    found = []
-    for query in rows[::200]:
-        exact = set((np.argsort(-(rows @ query), kind="stable")[:10] + 1).tolist())
-        found.append(len(exact & set(index.search_dense(query, 10).ids.tolist())) / 10)
-    assert np.mean(found) >= 0.95
-    index.close()
+def test_an_empty_index(made) -> None:
+    index = made([], np.zeros((0, DIM), np.float32))
+    assert len(index.search_dense(np.ones(DIM, np.float32), 5)) == 0
+    assert len(index.search_lexical("anything", 5)) == 0
+    assert index.count() == index.count(Filter(any_of={"kind": ("x",)})) == 0
+    assert index.facets([1], ["kind"]) == {"kind": {}}
 
 
 @settings(
@@ -200,8 +234,8 @@ def test_recall_of_the_dense_search(engine, tokenizer) -> None:
         max_size=25,
     )
 )
-def test_any_sequence_of_changes_leaves_what_a_dictionary_would(engine, steps) -> None:
-    index = new_index(engine, 4, Tokenizer())
+def test_any_sequence_of_changes_leaves_what_a_dictionary_would(steps) -> None:
+    index = ItemIndex(4, Tokenizer())
     oracle: dict[int, int] = {}
     for what, number, direction in steps:
         if what == "put":
@@ -226,15 +260,14 @@ def test_any_sequence_of_changes_leaves_what_a_dictionary_would(engine, steps) -
 AWKWARD = ['quote"d', "a.b", "list[]", "back\\slash", " ", "ключ"]
 
 
-def test_any_field_name_and_any_value(engine, tokenizer, unit) -> None:
+def test_any_field_name_and_any_value(made, unit) -> None:
     """Names and values are data: nothing in them is a path, a number by accident or an operator."""
     values = ("--5", "٣", "1e3", "12", "-7", "9" * 40, 'x"y', "")
     items = [
         Item(n + 1, "title", fields=dict.fromkeys(AWKWARD, (value,)))
         for n, value in enumerate(values)
     ]
-    index = new_index(engine, DIM, tokenizer)
-    index.upsert(items, unit(len(items), DIM))
+    index = made(items, unit(len(items), DIM))
     query = unit(1, DIM, seed=2)[0]
     for name in AWKWARD:
         for n, value in enumerate(values):
@@ -246,24 +279,10 @@ def test_any_field_name_and_any_value(engine, tokenizer, unit) -> None:
     index.close()
 
 
-def test_readers_share_few_connections(items, unit, tokenizer, tmp_path) -> None:
-    index = new_index("exact", DIM, tokenizer)
-    index.upsert(items, unit(len(items), DIM))
-    index.snapshot(str(tmp_path / "snap"))
-    opened = open_index("exact", str(tmp_path / "snap"), tokenizer)
-    for _ in range(30):
-        reader = threading.Thread(target=opened.search_lexical, args=("images", 3))
-        reader.start()
-        reader.join()
-    assert len(opened.lexical._opened) == 1
-    opened.close()
-
-
-def test_a_filter_limits_words_and_keeps_their_order(engine, items, unit, tokenizer) -> None:
-    index = new_index(engine, DIM, tokenizer)
-    index.upsert(items, unit(len(items), DIM))
+def test_a_filter_limits_words_and_keeps_their_order(made, items, unit) -> None:
+    index = made(items, unit(len(items), DIM))
     where = Filter(any_of={"kind": ("vision",)}, ranges={"year": (2003, 2015)})
-    allowed = set(index.passing_ids(where).tolist())
+    allowed = {item.id for item in items if passes(item, where)}
     whole = index.search_lexical("images camera", 500)
     expected = [
         (number, score)
@@ -275,31 +294,42 @@ def test_a_filter_limits_words_and_keeps_their_order(engine, items, unit, tokeni
     assert limited.scores.tolist() == [score for _, score in expected][:12]
 
 
-LEFT = """
-import os, sys, time
+READER = """
+import sys
+import numpy as np
 from peerscope.retrieval import Tokenizer
-from peerscope.retrieval.index import new_index
-index = new_index("edge", 4, Tokenizer())
-print(index._folder, flush=True)
-time.sleep(60)
+from peerscope.retrieval.index import ItemIndex
+index = ItemIndex.open(sys.argv[1], Tokenizer())
+print(index.search_lexical("images camera", 5).ids.tolist())
+print(index.search_dense(np.ones(6, np.float32), 5).ids.tolist())
 """
 
 
-def test_a_killed_process_leaves_no_folder_for_long(tokenizer) -> None:
-    pytest.importorskip("qdrant_edge", reason="the extra `edge` is not installed")
-    killed = subprocess.Popen([sys.executable, "-c", LEFT], stdout=subprocess.PIPE, text=True)
-    assert killed.stdout is not None
-    folder = Path(killed.stdout.readline().strip())
-    assert folder.exists()
-    assert folder.parent == Path(tempfile.gettempdir())
-    first = new_index("edge", DIM, tokenizer)
-    assert folder.exists(), "its owner is still alive"
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.wait()
-    killed.stdout.close()
-    second = new_index("edge", DIM, tokenizer)
-    assert not folder.exists()
-    assert first._folder.exists()
-    first.close()
-    second.close()
-    assert not first._folder.exists()
+def test_several_processes_read_one_folder_that_nobody_may_write(
+    items, unit, tokenizer, tmp_path
+) -> None:
+    folder = tmp_path / "snapshot"
+    index = ItemIndex(DIM, tokenizer, "ivf")
+    index.upsert(items, unit(len(items), DIM))
+    index.snapshot(str(folder))
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in _files(folder)}
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(path.stat().st_mode & ~0o222)
+    command = [sys.executable, "-c", READER, str(folder)]
+    readers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    opened = ItemIndex.open(str(folder), tokenizer)
+    own = "".join(
+        f"{hits.ids.tolist()}\n"
+        for hits in (
+            opened.search_lexical("images camera", 5),
+            opened.search_dense(np.ones(6, np.float32), 5),
+        )
+    )
+    assert [reader.communicate()[0] for reader in readers] == [own, own]
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(path.stat().st_mode | 0o700)
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in _files(folder)} == before
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]

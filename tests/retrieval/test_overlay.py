@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from peerscope.retrieval import Filter, Item, SearchEngine, Tokenizer
 from peerscope.retrieval.fusion import Fusion
-from peerscope.retrieval.index import ExactIndex
+from peerscope.retrieval.index import ItemIndex
+from peerscope.retrieval.index.terms import QueryTerms
 from peerscope.retrieval.overlay import Overlay
 
 DIRECTIONS = np.eye(4, dtype=np.float32)
@@ -21,9 +22,13 @@ def item(number: int, direction: int) -> Item:
     return Item(number, f"word{direction}", "common", fields={"d": (str(direction),)})
 
 
+def said(*terms: str) -> QueryTerms:
+    return QueryTerms.of(dict.fromkeys(terms, 1))
+
+
 @pytest.fixture
-def base() -> ExactIndex:
-    index = ExactIndex(4, Tokenizer())
+def base() -> ItemIndex:
+    index = ItemIndex(4, Tokenizer())
     index.upsert([item(n, n % 4) for n in range(1, 9)], DIRECTIONS[[n % 4 for n in range(1, 9)]])
     return index
 
@@ -56,8 +61,8 @@ def test_any_sequence_of_changes_leaves_what_a_dictionary_would(base, steps) -> 
         if expected:
             counts[str(direction)] = len(expected)
         where = Filter(any_of={"d": (str(direction),)})
-        assert overlay.search_lexical([f"word{direction}"], 50, None).tolist() == expected
-        assert overlay.search_lexical(["common"], 50, where).tolist() == expected
+        assert overlay.search_lexical(said(f"word{direction}"), 50, None).tolist() == expected
+        assert overlay.search_lexical(said("common"), 50, where).tolist() == expected
         near = overlay.search_dense(DIRECTIONS[direction], 50, where)
         assert sorted(near.ids.tolist()) == expected
         assert all(score == 1 for score in near.scores)
@@ -70,17 +75,25 @@ def test_any_sequence_of_changes_leaves_what_a_dictionary_would(base, steps) -> 
 def test_a_new_item_scores_as_if_it_had_been_published(items, tokenizer) -> None:
     """The same item, once in the base and once over it; only the statistics it adds itself may differ."""
     new = Item(9999, "segmentation of images", "pixels and a camera")
-    terms = tokenizer.query_terms("camera segmentation")
-    whole = ExactIndex(4, tokenizer)
+    query = said(*tokenizer.query_terms("camera segmentation"))
+    whole = ItemIndex(4, tokenizer)
     whole.upsert([*items, new], np.zeros((len(items) + 1, 4), np.float32))
-    part = ExactIndex(4, tokenizer)
+    part = ItemIndex(4, tokenizer)
     part.upsert(items, np.zeros((len(items), 4), np.float32))
     over = Overlay.empty(part, tokenizer).with_items([new], np.zeros((1, 4), np.float32))
-    matching = whole.lexical.search(terms, 999).ids.tolist()
-    counts = dict.fromkeys(terms, 1)
-    built = Overlay.empty(whole, tokenizer)
-    published = built.lexical_scores(counts, built.stored_terms(matching))
-    live = over.lexical_scores(counts, over.stored_terms([9999, *published]))
+    matching = np.sort(whole.search_terms(query, 999).ids)
+    assert 9999 in matching
+    scores = []
+    for one in (Overlay.empty(whole, tokenizer), over):
+        found = one.impacts(query.keys, matching) @ one.weights(query.keys, query.counts)
+        scores.append(dict(zip(matching.tolist(), found.tolist(), strict=True)))
+        keys = one.bag(9999)[0]
+        assert sorted(keys.tolist()) == sorted(
+            QueryTerms.of(dict.fromkeys(tokenizer.terms(f"{new.title} {new.text}"), 1)).keys
+        )
+        assert one.lengths(np.asarray([9999])).tolist() == [7]
+        assert one.title(9999).tolist() == said(*tokenizer.terms(new.title)).keys.tolist()
+    published, live = scores
     assert live[9999] == pytest.approx(published[9999], rel=0.02)
     for number, score in published.items():
         assert live[number] == pytest.approx(score, rel=0.05)
@@ -91,7 +104,7 @@ def test_readers_never_meet_a_half_made_change(items, tokenizer, unit) -> None:
 
     Item 1 is replaced all the time and deleted never, so that every reader must find it.
     """
-    index = ExactIndex(4, tokenizer)
+    index = ItemIndex(4, tokenizer)
     index.upsert(items, unit(len(items), 4))
 
     class Same:
@@ -139,7 +152,7 @@ def test_readers_never_meet_a_half_made_change(items, tokenizer, unit) -> None:
 
 
 def test_hidden_items_do_not_shorten_an_answer(items, tokenizer, unit) -> None:
-    index = ExactIndex(4, tokenizer)
+    index = ItemIndex(4, tokenizer)
     vectors = unit(len(items), 4)
     index.upsert(items, vectors)
     overlay = Overlay.empty(index, tokenizer)
@@ -147,5 +160,5 @@ def test_hidden_items_do_not_shorten_an_answer(items, tokenizer, unit) -> None:
     overlay = overlay.without(first)
     assert len(overlay.search_dense(vectors[0], 50, None)) == 50
     assert not set(first) & set(overlay.search_dense(vectors[0], 50, None).ids.tolist())
-    words = ["imag", "audio", "grammar"]
+    words = said("imag", "audio", "grammar")
     assert len(overlay.search_lexical(words, 100, None)) == 100

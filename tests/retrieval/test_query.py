@@ -9,9 +9,10 @@ import pytest
 
 from peerscope.retrieval import Filter, Interaction, Item, SearchEngine, User, train
 from peerscope.retrieval.fusion import Fusion
-from peerscope.retrieval.index import ExactIndex
+from peerscope.retrieval.index import ItemIndex
+from peerscope.retrieval.index.terms import QueryTerms, rarity
 from peerscope.retrieval.learn.config import TrainConfig
-from peerscope.retrieval.overlay import bm25, term_weights
+from peerscope.retrieval.overlay import Overlay
 from peerscope.retrieval.spelling import Spelling
 
 SUBJECTS = ("vision", "language", "sound")
@@ -46,11 +47,11 @@ class BrokenTowers(SubjectTowers):
 
 @pytest.fixture
 def engine(items, tokenizer, tmp_path) -> SearchEngine:
-    index = ExactIndex(3, tokenizer)
+    index = ItemIndex(3, tokenizer)
     towers = SubjectTowers()
     index.upsert(items, towers.embed_items(items))
     index.snapshot(str(tmp_path / "index"))
-    opened = ExactIndex.open(str(tmp_path / "index"), tokenizer)
+    opened = ItemIndex.open(str(tmp_path / "index"), tokenizer)
     return SearchEngine(opened, towers, Fusion(), tokenizer, Spelling.of(items, tokenizer))
 
 
@@ -80,42 +81,28 @@ def test_a_new_item_is_found_at_once_and_a_changed_one_in_its_new_form(engine) -
     assert [hit.id for hit in engine.search("quokka", 5).hits] == [901]
 
 
-def test_live_words_are_scored_like_published_ones(items, tokenizer, tmp_path) -> None:
-    base = ExactIndex(3, tokenizer)
-    base.upsert(items, np.zeros((len(items), 3), np.float32))
-    for query in ("images camera", "grammar", "voice spectrum audio"):
-        terms = tokenizer.query_terms(query)
-        published = dict(
-            zip(*(a.tolist() for a in _pair(base.lexical.search(terms, 500))), strict=True)
-        )
-        stored = base.lexical.stored_terms(list(published))
-        known = base.lexical.document_frequencies(terms)
-        statistics = base.lexical.statistics()
-        weights = {
-            term: max(math.log((statistics.items - n + 0.5) / (n + 0.5)), 1e-6)
-            for term, n in known.items()
-        }
-        for number, score in published.items():
-            again = bm25(weights, stored[number], statistics.mean_length)
-            assert again == pytest.approx(score, rel=1e-4), "our BM25 is SQLite's"
-
-
-def _pair(hits):
-    return hits.ids, hits.scores
-
-
-def test_a_term_weighs_as_often_as_it_is_said_and_common_ones_still_a_little(tokenizer) -> None:
-    counts = tokenizer.query_counts("the camera, a camera of images")
-    assert counts == {tokenizer.term("camera"): 2, tokenizer.term("images"): 1}
-    camera, images = counts
-    weights = term_weights(counts, {camera: 3, images: 9}, 10)
-    assert weights[camera] == pytest.approx(2 * math.log(11 / 3.5))
-    assert weights[images] == pytest.approx(math.log(11 / 9.5))
-    assert term_weights({"zebra": 1}, {}, 10)["zebra"] > weights[camera] / 2
+def test_a_term_weighs_as_often_as_it_is_said_and_common_ones_still_a_little(
+    items, tokenizer
+) -> None:
+    counts = tokenizer.query_counts("the camera, a camera of images zebra")
+    camera, images, zebra = map(tokenizer.term, ("camera", "images", "zebra"))
+    assert counts == {camera: 2, images: 1, zebra: 1}
+    found = rarity(np.asarray([3, 9, 10, 0]), 10)
+    assert found == pytest.approx([math.log(11 / (n + 0.5)) for n in (3, 9, 10, 0)])
+    assert (found > 0).all()
+    index = ItemIndex(3, tokenizer)
+    index.upsert(items, np.zeros((len(items), 3), np.float32))
+    query = QueryTerms.of(counts)
+    weights = Overlay.empty(index, tokenizer).weights(query.keys, query.counts)
+    holders = [
+        sum(term in tokenizer.terms(f"{item.title} {item.text}") for item in items)
+        for term in counts
+    ]
+    assert weights == pytest.approx([2, 1, 1] * rarity(np.asarray(holders), len(items)))
 
 
 def test_saying_a_word_twice_moves_the_order(items, tokenizer) -> None:
-    index = ExactIndex(3, tokenizer)
+    index = ItemIndex(3, tokenizer)
     index.upsert(items, np.zeros((len(items), 3), np.float32))
     engine = SearchEngine(index, None, Fusion(), tokenizer)
 
@@ -128,7 +115,7 @@ def test_saying_a_word_twice_moves_the_order(items, tokenizer) -> None:
 
 
 def test_words_alone_remain_when_the_towers_fail(items, tokenizer) -> None:
-    index = ExactIndex(3, tokenizer)
+    index = ItemIndex(3, tokenizer)
     index.upsert(items, np.zeros((len(items), 3), np.float32))
     for towers in (BrokenTowers(), None):
         engine = SearchEngine(index, towers, Fusion(), tokenizer)
@@ -196,18 +183,6 @@ def test_neighbours_leave_out_the_asked(engine) -> None:
     assert len(engine.neighbours_of([424242], 10)) == 0
 
 
-def test_a_query_asks_the_words_few_times(engine) -> None:
-    asked = []
-    with engine.index.lexical._reading() as connection:
-        connection.set_trace_callback(asked.append)
-    engine.search("images of the camera", 10, facets=("kind", "year"))
-    with engine.index.lexical._reading() as connection:
-        connection.set_trace_callback(None)
-    # the trace also shows what FTS5 asks of its own tables
-    ours = [one for one in asked if "FROM words" in one or "FROM vocabulary" in one]
-    assert 1 <= len(ours) <= 6
-
-
 def test_serving_never_imports_torch(tmp_path, items, tokenizer) -> None:
     code = (
         "import sys; import peerscope.retrieval, peerscope.discover, peerscope.web, peerscope.cli;"
@@ -223,7 +198,7 @@ def test_who_asks_moves_the_order_and_the_page_says_why(items, tokenizer) -> Non
         for n in range(240)
     ]
     towers = train(items, clicks, TrainConfig(epochs=1, hidden=(16,), batch=64, threads=1)).towers
-    index = ExactIndex(towers.dim, tokenizer)
+    index = ItemIndex(towers.dim, tokenizer)
     index.upsert(items, towers.embed_items(items))
     engine = SearchEngine(index, towers, Fusion(), tokenizer)
     plain = engine.search("scene words voice", 240)

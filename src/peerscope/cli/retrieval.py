@@ -102,9 +102,9 @@ def index(
 ) -> None:
     """Embed the items and publish a bundle; it goes into service if it passes its gates."""
     with _explained():
-        folder = _folder(home)
+        folder, engine = _folder(home), settings_for(home).index
         with reporting(err) as progress:
-            report = index_model(folder, name, files or [], progress=progress)
+            report = index_model(folder, name, files or [], engine=engine, progress=progress)
         _say_problems(report.catalogue, folder)
         built = report.build
         state = "published" if built.published else "not published"

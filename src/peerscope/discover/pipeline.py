@@ -250,6 +250,7 @@ def publish_site(settings: Settings, database: Database, progress: Progress) -> 
         vectors=vectors,
         bounds=bounds_now(store, state),
         metadata={"change_seq": seen, "trained": asdict(trained) if trained else None},
+        engine=settings.index,
         progress=progress,
     )
     note = NO_TOWERS if towers is None else None

@@ -68,7 +68,7 @@ class SiteDiscovery:
         engine: Which index implementation reads them (`peerscope.retrieval.index.ENGINES`).
     """
 
-    def __init__(self, database: Database, bundles: Path, engine: str = "exact") -> None:
+    def __init__(self, database: Database, bundles: Path, engine: str = "auto") -> None:
         self._database = database
         self._engine = engine
         self._store = BundleStore(bundles)

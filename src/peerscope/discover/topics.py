@@ -15,14 +15,14 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from peerscope.record.suggested import SuggestedTopic
-from peerscope.retrieval.schema import FloatArray, IntArray
+from peerscope.retrieval.kmeans import spherical_kmeans
+from peerscope.retrieval.schema import FloatArray
 
 FEWEST_WORKS = 40
 """Below this many works without a topic, groups would say nothing; none are made."""
 
 WORKS_PER_TOPIC = 60
 MOST_TOPICS = 150
-ITERATIONS = 25
 SMALLEST_GROUP = 5
 KEYWORDS = 6
 
@@ -40,52 +40,6 @@ EDGES = frozenset(
     report shared""".split()  # noqa: SIM905
 )
 """Words that neither begin nor end a topic's name."""
-
-
-def spherical_kmeans(
-    vectors: FloatArray, groups: int, seed: int = 0
-) -> tuple[IntArray, FloatArray]:
-    """Group unit vectors around ``groups`` mean directions.
-
-    Args:
-        vectors: Shape ``[n, d]``, rows of unit length.
-        groups: Number of groups, from 1 to ``n``.
-        seed: Seed of the starting points (drawn as in k-means++, by squared distance).
-
-    Returns:
-        The group of each row, shape ``[n]``, and its cosine to the group's direction, shape ``[n]``.
-    """
-    generator = np.random.default_rng(seed)
-    centres = _spread_start(vectors, groups, generator)
-    assigned = np.full(len(vectors), -1, dtype=np.int64)
-    for _ in range(ITERATIONS):
-        cosines = vectors @ centres.T
-        nearest = cosines.argmax(axis=1).astype(np.int64)
-        if np.array_equal(nearest, assigned):
-            break
-        assigned = nearest
-        sums = np.zeros_like(centres)
-        np.add.at(sums, assigned, vectors)
-        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-        centres = np.where(lengths > 0, sums / np.maximum(lengths, 1e-12), centres)
-    own = np.einsum("ij,ij->i", vectors, centres[assigned])
-    return assigned, own.astype(np.float32)
-
-
-def _spread_start(vectors: FloatArray, groups: int, generator: np.random.Generator) -> FloatArray:
-    sample = generator.permutation(len(vectors))[: max(groups * 50, 2000)]
-    rows = vectors[sample]
-    chosen = [int(generator.integers(len(rows)))]
-    distance = 1 - rows @ rows[chosen[0]]
-    while len(chosen) < groups:
-        mass = np.maximum(distance, 0).astype(np.float64) ** 2
-        total = mass.sum()
-        if total <= 0:
-            chosen.append(int(generator.integers(len(rows))))
-            continue
-        chosen.append(int(generator.choice(len(rows), p=mass / total)))
-        distance = np.minimum(distance, 1 - rows @ rows[chosen[-1]])
-    return rows[chosen].astype(np.float32)
 
 
 def suggest_topics(

@@ -15,7 +15,7 @@ from peerscope.retrieval.bundle import BundleError, BundleStore, Manifest, new_n
 from peerscope.retrieval.examples import Judged, judged_queries
 from peerscope.retrieval.fusion import Fusion, HeldOut, fit, mean_ndcg
 from peerscope.retrieval.histories import Histories
-from peerscope.retrieval.index.exact import ExactIndex
+from peerscope.retrieval.index.items import ItemIndex
 from peerscope.retrieval.keeping import save_towers
 from peerscope.retrieval.query import SearchEngine
 from peerscope.retrieval.schema import FloatArray, Interaction, Item, User
@@ -77,6 +77,7 @@ def build(
     vectors: FloatArray | None = None,
     tokenizer: Tokenizer | None = None,
     metadata: Mapping[str, Any] | None = None,
+    engine: str = "auto",
     bounds: gates.Bounds | None = None,
     beside: Callable[[Path], None] | None = None,
     progress: Progress | None = None,
@@ -92,6 +93,7 @@ def build(
         vectors: Item vectors where they are known already, shape ``[len(items), towers.dim]``.
         tokenizer: The site's tokenizer (the towers' own where there are towers).
         metadata: Kept in the manifest.
+        engine: Which index the bundle is for (`peerscope.retrieval.index.ENGINES`).
         bounds: What the gates demand.
         beside: Given the bundle's folder, puts further files into it before they are hashed.
         progress: Told of the stage.
@@ -104,12 +106,9 @@ def build(
     if vectors is None:
         vectors = np.zeros((len(items), 1), np.float32)
     with store.stage() as staged:
-        index = ExactIndex(vectors.shape[1], tokenizer)
-        for start in range(0, len(items), 4 * CHUNK):
-            part = slice(start, start + 4 * CHUNK)
-            index.upsert(items[part], vectors[part])
-            report("indexing words", min(start + 4 * CHUNK, len(items)), len(items))
-        index.snapshot(str(staged / "index"))
+        index = ItemIndex(vectors.shape[1], tokenizer, engine)
+        index.upsert(items, vectors)
+        index.snapshot(str(staged / "index"), report)
         index.close()
         spelling = Spelling.of(items, tokenizer)
         spelling.save(staged / "spelling.json")
@@ -117,23 +116,23 @@ def build(
             save_towers(towers, staged / "towers")
         if beside is not None:
             beside(staged)
-        opened = ExactIndex.open(str(staged / "index"), tokenizer)
-        engine = SearchEngine(opened, towers, Fusion(), tokenizer, spelling)
+        opened = ItemIndex.open(str(staged / "index"), tokenizer)
+        search = SearchEngine(opened, towers, Fusion(), tokenizer, spelling)
         report("fitting the order", 0, None)
         histories = Histories(users, interactions, (item.id for item in items))
         judged = judged_queries(items, interactions, HELD_OUT, histories)
         fitting, judging = judged[::2], judged[1::2]
-        engine.fusion = _fitted(engine, items, fitting)
+        search.fusion = _fitted(search, items, fitting)
         report("passing the gates", 0, None)
-        results = _gates(engine, items, judging, vectors, store, staged, bounds)
-        engine.close()
+        results = _gates(search, items, judging, vectors, store, staged, bounds)
+        search.close()
         manifest = store.seal(
             staged,
             Manifest(
                 id=new_name(),
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
                 tokenizer=tokenizer.to_dict(),
-                fusion=engine.fusion.to_dict(),
+                fusion=search.fusion.to_dict(),
                 items=len(items),
                 towers=towers is not None,
                 gates=[result.to_dict() for result in results],
@@ -147,7 +146,7 @@ def build(
         else:
             store.reject(staged, manifest)
     size = sum(entry["bytes"] for entry in manifest.files.values())
-    return BuildReport(manifest.id, passed, len(items), engine.fusion, tuple(results), size)
+    return BuildReport(manifest.id, passed, len(items), search.fusion, tuple(results), size)
 
 
 def held_out_rows(

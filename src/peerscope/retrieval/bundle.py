@@ -24,7 +24,7 @@ import orjson
 from peerscope import __version__
 from peerscope.retrieval.encoder import EncoderError
 from peerscope.retrieval.fusion import Fusion
-from peerscope.retrieval.index.opening import open_index
+from peerscope.retrieval.index.items import ItemIndex
 from peerscope.retrieval.keeping import load_towers
 from peerscope.retrieval.query import SearchEngine
 from peerscope.retrieval.spelling import Spelling
@@ -33,7 +33,7 @@ from peerscope.retrieval.towers import TwoTowers
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 CURRENT = "current"
 REJECTED = "rejected"
@@ -269,12 +269,12 @@ def verify_bundle(folder: Path) -> Manifest:
     return manifest
 
 
-def open_bundle(folder: Path, *, engine: str = "exact", verify: bool = True) -> SearchEngine:
+def open_bundle(folder: Path, *, engine: str = "auto", verify: bool = True) -> SearchEngine:
     """The search engine over a bundle.
 
     Args:
         folder: The bundle's folder.
-        engine: Which index implementation reads it (`peerscope.retrieval.index.ENGINES`).
+        engine: Which index reads it (`peerscope.retrieval.index.ENGINES`).
         verify: Compare every file with its hash first.
 
     Raises:
@@ -283,7 +283,7 @@ def open_bundle(folder: Path, *, engine: str = "exact", verify: bool = True) -> 
     manifest = verify_bundle(folder) if verify else read_manifest(folder)
     tokenizer = Tokenizer.from_dict(manifest.tokenizer)
     return SearchEngine(
-        open_index(engine, str(folder / "index"), tokenizer),
+        ItemIndex.open(str(folder / "index"), tokenizer, engine),
         _towers(folder / "towers") if manifest.towers else None,
         Fusion.from_dict(manifest.fusion),
         tokenizer,

@@ -8,13 +8,12 @@ candidates. The trust in a cosine grows with the length of the item's text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from peerscope.retrieval.fusion import Fusion, standardised
-from peerscope.retrieval.overlay import Terms, saturated
+from peerscope.retrieval.index.terms import Keys, QueryTerms, Words
 from peerscope.retrieval.schema import FloatArray, IntArray
 
 DEPTH = 200
@@ -51,12 +50,9 @@ class Candidates:
         lexical: BM25, shape ``[n]``.
         dense: Trusted cosine, shape ``[n]``, or ``None``.
         title: Share of the query's terms in the title, shape ``[n]``.
-        stored: Terms of each candidate.
         vectors: Shape ``[n, d]``, or ``None``.
-        counts: Terms of the query with how often it says each.
-        weigh: BM25 of stored items for weighted terms (`Overlay.lexical_scores`).
-        rarity: The idf of terms.
-        mean_length: Mean number of terms of an item.
+        query: Terms of the query.
+        words: The terms of the candidates and what terms weigh.
         passed_over: Terms that never join a query.
         met: 1 for items that the reader had met before, else 0, shape ``[n]``; ``None`` for nobody.
     """
@@ -65,13 +61,10 @@ class Candidates:
     lexical: FloatArray
     dense: FloatArray | None
     title: FloatArray
-    stored: Mapping[int, Terms]
     vectors: FloatArray | None
-    counts: Mapping[str, int]
-    weigh: Callable[[Mapping[str, float], Mapping[int, Terms]], dict[int, float]]
-    rarity: Callable[[Sequence[str]], dict[str, float]]
-    mean_length: float
-    passed_over: frozenset[str] = frozenset()
+    query: QueryTerms
+    words: Words
+    passed_over: Keys
     met: FloatArray | None = None
 
     def without(self, item: int) -> Candidates:
@@ -105,11 +98,10 @@ class Candidates:
 
     def _again(self, fusion: Fusion, first: FloatArray, top: IntArray) -> FloatArray:
         scores = first
-        if fusion.feedback and fusion.lexical and self.counts:
-            counts = self._expanded(fusion.feedback, first, top)
-            shown = {number: self._terms(number) for number in self.ids[top].tolist()}
-            words = self.weigh(counts, shown)
-            lexical = np.asarray([words[number] for number in shown], np.float32)
+        if fusion.feedback and fusion.lexical and len(self.query.keys):
+            keys, counts = self._expanded(fusion.feedback, first, top)
+            impacts = self.words.impacts(keys, self.ids[top])
+            lexical = impacts @ self.words.weights(keys, counts)
             dense = None if self.dense is None else self.dense[top]
             met = None if self.met is None else self.met[top]
             scores = fusion.combine(lexical, dense, self.title[top], met)
@@ -118,32 +110,41 @@ class Candidates:
             scores = standardised(scores) + np.float32(fusion.neighbours) * standardised(near)
         return scores.astype(np.float32)
 
-    def _terms(self, number: int) -> Terms:
-        return self.stored.get(number, ("", "", ""))
-
-    def _expanded(self, share: float, first: FloatArray, top: IntArray) -> dict[str, float]:
+    def _expanded(self, share: float, first: FloatArray, top: IntArray) -> tuple[Keys, FloatArray]:
         """The query's terms and, with ``share`` of the weight, those of the best items."""
         best = np.exp(first[:SOURCES] - first[0])
-        held: dict[str, float] = {}
-        for number, weight in zip(self.ids[top[:SOURCES]].tolist(), best.tolist(), strict=True):
-            for term, part in saturated(self._terms(number), self.mean_length).items():
-                held[term] = held.get(term, 0.0) + weight * part
-        told = sorted(held.keys() - self.passed_over, key=lambda term: (-held[term], term))
-        rarity = self.rarity(told[:LOOKED_UP])
-        weights = {term: held[term] * rarity[term] for term in rarity}
-        joined = sorted(weights, key=lambda term: (-weights[term], term))[:EXPANSION]
-        return mixed(self.counts, {term: weights[term] for term in joined}, share)
+        bags = [self.words.bag(number) for number in self.ids[top[:SOURCES]].tolist()]
+        parts = [weight * impacts for weight, (_, impacts) in zip(best, bags, strict=True)]
+        told, places = np.unique(np.concatenate([keys for keys, _ in bags]), return_inverse=True)
+        held = np.bincount(places, np.concatenate(parts))
+        allowed = np.flatnonzero(~np.isin(told, self.passed_over))
+        looked_up = allowed[np.argsort(-held[allowed], kind="stable")][:LOOKED_UP]
+        keys = told[looked_up]
+        weights = self.words.weights(keys, held[looked_up].astype(np.float32))
+        weights = np.where(self.words.frequencies(keys) > 0, weights, 0.0)
+        joined = np.argsort(-weights, kind="stable")[:EXPANSION]
+        joined = joined[weights[joined] > 0]
+        return mixed(self.query, keys[joined], weights[joined], share)
 
 
 def mixed(
-    counts: Mapping[str, float], others: Mapping[str, float], share: float
-) -> dict[str, float]:
-    """Both sets of weights scaled to sum 1 and added, the others with ``share`` in [0, 1]."""
-    own, joined = sum(counts.values()), sum(others.values())
-    found = {term: (1 - share) * count / own for term, count in counts.items()}
-    for term, weight in others.items():
-        found[term] = found.get(term, 0.0) + share * weight / joined
-    return found
+    query: QueryTerms, keys: Keys, weights: FloatArray, share: float
+) -> tuple[Keys, FloatArray]:
+    """The query's counts and other terms' weights, scaled to sum 1 and added, the others with ``share``.
+
+    Args:
+        query: The query.
+        keys: The other terms, distinct; some may be the query's own.
+        weights: What each of them weighs.
+        share: In [0, 1].
+
+    Returns:
+        Distinct terms and their weights.
+    """
+    own = (1 - share) * query.counts / query.counts.sum()
+    others = share * weights / weights.sum() if len(weights) else weights
+    found, places = np.unique(np.concatenate([query.keys, keys]), return_inverse=True)
+    return found, np.bincount(places, np.concatenate([own, others])).astype(np.float32)
 
 
 def neighbour_scores(vectors: FloatArray, scores: FloatArray) -> FloatArray:
@@ -159,9 +160,9 @@ def neighbour_scores(vectors: FloatArray, scores: FloatArray) -> FloatArray:
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -1.0)
     most = min(NEIGHBOURS, len(scores) - 1)
-    nearest = np.argpartition(-cosines, most - 1, axis=1)[:, :most]
-    weights = np.maximum(np.take_along_axis(cosines, nearest, axis=1), 0.0)
+    least = np.partition(cosines, len(scores) - most, axis=1)[:, len(scores) - most, None]
+    weights = np.where(cosines >= least, np.maximum(cosines, 0.0), np.float32(0.0))
     total = weights.sum(axis=1)
-    mean = (weights * scores[nearest]).sum(axis=1) / np.where(total > 1e-9, total, 1.0)
+    mean = weights @ scores / np.where(total > 1e-9, total, 1.0)
     found: FloatArray = mean.astype(np.float32)
     return found

@@ -7,87 +7,61 @@ compare.
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from peerscope.retrieval.index.exact import ExactIndex
-from peerscope.retrieval.index.lexical import (
-    K1,
-    NAMES_WEIGHT,
-    TEXT_WEIGHT,
+from peerscope.retrieval.index.arrays import best
+from peerscope.retrieval.index.items import ItemIndex
+from peerscope.retrieval.index.rows import Rows
+from peerscope.retrieval.index.terms import (
     TITLE_WEIGHT,
-    B,
+    Keys,
+    Mask,
+    QueryTerms,
     Statistics,
+    impact,
     item_terms,
+    rarity,
+    term_key,
 )
-from peerscope.retrieval.index.rows import Rows, best
 from peerscope.retrieval.schema import Filter, FloatArray, Hits, IntArray, Item
 from peerscope.retrieval.text import Tokenizer
 
-Terms = tuple[str, str, str]
-"""An item's terms, joined by blanks: title, text, names."""
-
-WEIGHTS = (TITLE_WEIGHT, TEXT_WEIGHT, NAMES_WEIGHT)
 MOST_HIDDEN = 5000
 """Hidden items that a search looks past; with more of them in front of an answer it comes out shorter."""
 
 
-def bm25(weights: Mapping[str, float], columns: Terms, mean_length: float) -> float:
-    """BM25 as SQLite's FTS5 computes it (k1 1.2, b 0.75, weighted columns), for one stored item.
+@dataclass(frozen=True, slots=True)
+class LiveTerms:
+    """The terms of one live item, by their keys.
 
-    Args:
-        weights: Term to its weight (`term_weights`).
-        columns: The item's terms.
-        mean_length: Mean number of terms of an item of the collection.
+    Attributes:
+        title: In order.
+        counts: Term to number of occurrences, those in the title counted `TITLE_WEIGHT` times.
+        spoken: Number of terms of title and text.
+        length: Number of terms, names included.
     """
-    found = saturated(columns, mean_length, weights)
-    return sum(weights[term] * part for term, part in found.items())
 
+    title: tuple[int, ...]
+    counts: Mapping[int, int]
+    spoken: int
+    length: int
 
-def saturated(
-    columns: Terms, mean_length: float, among: Container[str] | None = None
-) -> dict[str, float]:
-    """The part of each term's BM25 score that the item decides, between 0 and k1 + 1.
-
-    Args:
-        columns: The item's terms.
-        mean_length: Mean number of terms of an item of the collection.
-        among: The terms that are asked for; all of the item's if ``None``.
-    """
-    counts: dict[str, float] = {}
-    length = 0
-    for weight, column in zip(WEIGHTS, columns, strict=True):
-        words = column.split()
-        length += len(words)
-        for word in words:
-            if among is None or word in among:
-                counts[word] = counts.get(word, 0.0) + weight
-    floor = K1 * (1 - B + B * length / (mean_length or 1.0))
-    return {term: found * (K1 + 1) / (found + floor) for term, found in counts.items()}
-
-
-def term_weights(
-    counts: Mapping[str, float], frequencies: Mapping[str, int], items: int
-) -> dict[str, float]:
-    """What each term of a query weighs: how often the query says it, times its idf.
-
-    The idf is ``log(1 + (N - n + 0.5) / (n + 0.5))``, which stays above 0 for terms that most items have
-    (FTS5 takes them out of the score), and a query that says a term twice means it twice.
-
-    Args:
-        counts: Terms of the query with how often it says each.
-        frequencies: In how many items each term occurs.
-        items: Number of items N.
-    """
-    weights = {}
-    for term, count in counts.items():
-        present = min(frequencies.get(term, 0), items)
-        weights[term] = count * math.log1p((items - present + 0.5) / (present + 0.5))
-    return weights
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, item: Item) -> LiveTerms:
+        """The terms of an item."""
+        title, text, names = item_terms(tokenizer, item)
+        counts = Counter([*title * TITLE_WEIGHT, *text, *names])
+        keys = {term: term_key(term) for term in counts}
+        return cls(
+            tuple(keys[term] for term in title),
+            {keys[term]: count for term, count in counts.items()},
+            len(title) + len(text),
+            len(title) + len(text) + len(names),
+        )
 
 
 class Live:
@@ -96,54 +70,78 @@ class Live:
     def __init__(
         self,
         rows: Rows,
-        columns: Mapping[int, Terms] | None = None,
-        postings: Mapping[str, frozenset[int]] | None = None,
+        terms: Mapping[int, LiveTerms] | None = None,
+        postings: Mapping[int, frozenset[int]] | None = None,
     ) -> None:
         self.rows = rows
-        self.columns = columns or {}
+        self.terms = terms or {}
         self.postings = postings or {}
 
     def with_items(self, items: Sequence[Item], vectors: FloatArray, tokenizer: Tokenizer) -> Live:
         """The state with these items added or replaced."""
         rows = self.rows.with_items(items, vectors)
-        left = self.without([item.id for item in items]) if self.columns else self
-        columns: dict[int, Terms] = {}
-        holders: defaultdict[str, set[int]] = defaultdict(set)
-        for item in items:
-            title, text, names = item_terms(tokenizer, item)
-            columns[item.id] = (" ".join(title), " ".join(text), " ".join(names))
-            for term in {*title, *text, *names}:
-                holders[term].add(item.id)
+        left = self.without([item.id for item in items]) if self.terms else self
+        new = {item.id: LiveTerms.of(tokenizer, item) for item in items}
+        holders: defaultdict[int, set[int]] = defaultdict(set)
+        for number, own in new.items():
+            for key in own.counts:
+                holders[key].add(number)
         grown = {
-            term: left.postings.get(term, frozenset()) | numbers
-            for term, numbers in holders.items()
+            key: left.postings.get(key, frozenset()) | numbers for key, numbers in holders.items()
         }
-        return Live(rows, {**left.columns, **columns}, {**left.postings, **grown})
+        return Live(rows, {**left.terms, **new}, {**left.postings, **grown})
 
     def without(self, ids: Sequence[int]) -> Live:
         """The state without these items."""
-        gone = frozenset(ids) & self.columns.keys()
+        gone = frozenset(ids) & self.terms.keys()
         if not gone:
             return self
         postings = dict(self.postings)
-        for term in {
-            term for number in gone for part in self.columns[number] for term in part.split()
-        }:
-            if left := postings[term] - gone:
-                postings[term] = left
+        for key in {key for number in gone for key in self.terms[number].counts}:
+            if left := postings[key] - gone:
+                postings[key] = left
             else:
-                del postings[term]
-        columns = {number: terms for number, terms in self.columns.items() if number not in gone}
-        return Live(self.rows.without(gone), columns, postings)
+                del postings[key]
+        terms = {number: own for number, own in self.terms.items() if number not in gone}
+        return Live(self.rows.without(gone), terms, postings)
 
     def statistics(self) -> Statistics:
         """Size and mean length in terms."""
-        words = sum(len(part.split()) for terms in self.columns.values() for part in terms)
-        return Statistics(len(self.columns), words / len(self.columns) if self.columns else 0.0)
+        words = sum(own.length for own in self.terms.values())
+        return Statistics(len(self.terms), words / len(self.terms) if self.terms else 0.0)
 
-    def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
-        """In how many items each term occurs; unknown terms are left out."""
-        return {term: len(self.postings[term]) for term in terms if term in self.postings}
+    def frequencies(self, keys: Keys) -> IntArray:
+        """In how many items each term occurs, shape ``[len(keys)]``."""
+        found = [len(self.postings.get(key, ())) for key in keys.tolist()]
+        return np.asarray(found, dtype=np.int64)
+
+    def holding(self, keys: Keys) -> IntArray:
+        """Ids of the items that have any of the terms, ascending."""
+        found = set().union(*(self.postings.get(key, frozenset()) for key in keys.tolist()))
+        return np.asarray(sorted(found), dtype=np.int64)
+
+    def impacts(self, keys: Keys, ids: IntArray, mean_length: float) -> FloatArray:
+        """The impact of each term on each of the known items, in a collection of that mean length."""
+        found = np.zeros((len(ids), len(keys)), np.float32)
+        wanted = keys.tolist()
+        for row, number in enumerate(ids.tolist()):
+            own = self.terms[number]
+            for column, key in enumerate(wanted):
+                if count := own.counts.get(key):
+                    found[row, column] = impact(count, own.length, mean_length)
+        return found
+
+    def in_title(self, keys: Keys, ids: IntArray) -> Mask:
+        """Whether each term stands in the title of each of the known items."""
+        titles = [set(self.terms[number].title) for number in ids.tolist()]
+        rows = [[key in title for key in keys.tolist()] for title in titles]
+        return np.asarray(rows, dtype=bool).reshape(len(ids), len(keys))
+
+    def bag(self, number: int, mean_length: float) -> tuple[Keys, FloatArray]:
+        """All terms of a known item with their impacts."""
+        own = self.terms[number]
+        impacts = [impact(count, own.length, mean_length) for count in own.counts.values()]
+        return np.asarray(list(own.counts), np.uint64), np.asarray(impacts, np.float32)
 
 
 @dataclass(frozen=True)
@@ -156,13 +154,13 @@ class Overlay:
         hidden: Ids of base items that were changed or deleted, ascending.
     """
 
-    base: ExactIndex
+    base: ItemIndex
     live: Live
     hidden: IntArray
     tokenizer: Tokenizer
 
     @classmethod
-    def empty(cls, base: ExactIndex, tokenizer: Tokenizer) -> Overlay:
+    def empty(cls, base: ItemIndex, tokenizer: Tokenizer) -> Overlay:
         """Nothing changed yet."""
         return cls(base, Live(Rows.empty(base.dim)), np.empty(0, np.int64), tokenizer)
 
@@ -191,8 +189,10 @@ class Overlay:
         """Items that can be found."""
         return len(self.base.ids()) - len(self.hidden) + len(self.live.rows.ids)
 
-    def _visible(self, hits: Hits) -> Hits:
-        shown = ~np.isin(hits.ids, self.hidden)
+    def _visible(self, hits: Hits, k: int) -> Hits:
+        if not len(self.hidden):
+            return Hits(hits.ids[:k], hits.scores[:k])
+        shown = np.flatnonzero(~np.isin(hits.ids, self.hidden))[:k]
         return Hits(hits.ids[shown], hits.scores[shown])
 
     def _beyond(self, k: int) -> int:
@@ -200,73 +200,101 @@ class Overlay:
 
     def search_dense(self, vector: FloatArray, k: int, where: Filter | None) -> Hits:
         """The ``k`` nearest of both layers."""
-        below = self._visible(self.base.search_dense(vector, self._beyond(k), where))
+        return self.search_dense_many(vector[None], k, where)[0]
+
+    def search_dense_many(
+        self, vectors: FloatArray, k: int, where: Filter | None = None
+    ) -> list[Hits]:
+        """For each of several vectors, shape ``[m, dim]``, the ``k`` nearest of both layers."""
+        found = self.base.search_dense_many(vectors, self._beyond(k), where)
+        below = [self._visible(hits, k) for hits in found]
         if not len(self.live.rows.ids):
-            return Hits(below.ids[:k], below.scores[:k])
-        above = self.live.rows.search(vector, k, where)
-        ids = np.concatenate([below.ids, above.ids])
-        return best(ids, np.concatenate([below.scores, above.scores]), k)
+            return below
+        above = self.live.rows.search(vectors, k, self.live.rows.passing(where))
+        return [
+            best(np.concatenate([a.ids, b.ids]), np.concatenate([a.scores, b.scores]), k)
+            for a, b in zip(below, above, strict=True)
+        ]
 
-    def search_lexical(self, terms: Sequence[str], k: int, where: Filter | None) -> IntArray:
+    def search_lexical(self, query: QueryTerms, k: int, where: Filter | None) -> IntArray:
         """Ids of the best of both layers, ``k`` of each at most, in order of id."""
-        limited = where is not None and not where.empty
-        allowed = self.base.passing_ids(where) if limited else None
-        below = self._visible(self.base.lexical.search(terms, self._beyond(k), allowed)).ids[:k]
-        if not self.live.columns:
+        found = self.base.search_terms(query, self._beyond(k), where)
+        below = self._visible(found, k).ids
+        if not self.live.terms:
             return np.sort(below)
-        return np.union1d(below, self._live_matches(terms, k, where))
+        return np.union1d(below, self._live_matches(query, k, where))
 
-    def _live_matches(self, terms: Sequence[str], k: int, where: Filter | None) -> IntArray:
-        postings = self.live.postings
-        found = sorted(set().union(*(postings.get(term, frozenset()) for term in terms)))
-        ids = np.intersect1d(np.asarray(found, dtype=np.int64), self.live.rows.passing_ids(where))
+    def _live_matches(self, query: QueryTerms, k: int, where: Filter | None) -> IntArray:
+        ids = np.intersect1d(
+            self.live.holding(query.keys), self.live.rows.passing_ids(where), assume_unique=True
+        )
         if len(ids) <= k:
             return ids
-        scores = self.lexical_scores(
-            dict.fromkeys(terms, 1), {n: self.live.columns[n] for n in ids.tolist()}
-        )
-        return best(ids, np.asarray([scores[n] for n in ids.tolist()], np.float32), k).ids
+        scores = self.impacts(query.keys, ids) @ self.weights(query.keys, query.counts)
+        return best(ids, scores, k).ids
 
-    def lexical_scores(
-        self, counts: Mapping[str, float], stored: Mapping[int, Terms]
-    ) -> dict[int, float]:
-        """BM25 of items by their stored terms, with the collection statistics of the base.
+    def statistics(self) -> Statistics:
+        """Size and mean length that words are scored with: the base's, where it holds anything."""
+        return self.base.statistics() if len(self.base.ids()) else self.live.statistics()
 
-        All terms of the query count, also those too common to bring candidates in, and as often as the
-        query says them (``counts``).
+    def frequencies(self, keys: Keys) -> IntArray:
+        """In how many items each term occurs, by the layer that words are scored with."""
+        layer = self.base if len(self.base.ids()) else self.live
+        return layer.frequencies(keys)
+
+    def weights(self, keys: Keys, counts: FloatArray) -> FloatArray:
+        """What each term weighs: how often it is said, times its idf; shape ``[len(keys)]``.
+
+        All terms of a query have a weight, also those too common to bring candidates in.
         """
-        layer = self.base.lexical if len(self.base.ids()) else self.live
-        statistics = layer.statistics()
-        known = layer.document_frequencies(list(counts))
-        weights = term_weights(counts, known, statistics.items)
-        return {
-            number: bm25(weights, columns, statistics.mean_length)
-            for number, columns in stored.items()
-        }
+        return counts * rarity(self.frequencies(keys), self.statistics().items)
 
-    def rarity(self, terms: Sequence[str]) -> dict[str, float]:
-        """The idf of those of the terms that the base has, by its statistics."""
-        layer = self.base.lexical if len(self.base.ids()) else self.live
-        known = layer.document_frequencies(terms)
-        return term_weights(dict.fromkeys(known, 1), known, layer.statistics().items)
+    def occurring(self, keys: Keys) -> Mask:
+        """Which of the terms occur in any item of either layer, shape ``[len(keys)]``."""
+        return (self.base.frequencies(keys) > 0) | (self.live.frequencies(keys) > 0)
 
-    @property
-    def mean_length(self) -> float:
-        """Mean number of terms of an item, by the statistics of the base."""
-        layer = self.base.lexical if len(self.base.ids()) else self.live
-        return layer.statistics().mean_length
+    def impacts(self, keys: Keys, ids: IntArray) -> FloatArray:
+        """The impact of each term on each item that can be found, shape ``[len(ids), len(keys)]``."""
+        above = self._live(ids)
+        if not above.any():
+            return self.base.impacts(keys, ids)
+        found = np.empty((len(ids), len(keys)), np.float32)
+        found[above] = self.live.impacts(keys, ids[above], self.statistics().mean_length)
+        found[~above] = self.base.impacts(keys, ids[~above])
+        return found
 
-    def stored_terms(self, ids: Sequence[int]) -> dict[int, Terms]:
-        """Terms of the named items' title, text and names."""
-        above = self.live.columns
-        found = self.base.lexical.stored_terms([number for number in ids if number not in above])
-        return found | {number: above[number] for number in ids if number in above}
+    def in_title(self, keys: Keys, ids: IntArray) -> Mask:
+        """Whether each term stands in the title of each item that can be found, likewise."""
+        above = self._live(ids)
+        if not above.any():
+            return self.base.in_title(keys, ids)
+        found = np.empty((len(ids), len(keys)), dtype=bool)
+        found[above] = self.live.in_title(keys, ids[above])
+        found[~above] = self.base.in_title(keys, ids[~above])
+        return found
 
-    def document_frequencies(self, terms: Sequence[str]) -> dict[str, int]:
-        """In how many items each term occurs (of both layers, hidden ones included)."""
-        found = self.base.lexical.document_frequencies(terms)
-        for term, number in self.live.document_frequencies(terms).items():
-            found[term] = found.get(term, 0) + number
+    def _live(self, ids: IntArray) -> Mask:
+        """Which of the items are live ones."""
+        return self.live.rows.known(ids) if self.live.terms else np.zeros(len(ids), dtype=bool)
+
+    def bag(self, number: int) -> tuple[Keys, FloatArray]:
+        """All terms of an item that can be found, with their impacts."""
+        if number in self.live.terms:
+            return self.live.bag(number, self.statistics().mean_length)
+        return self.base.bag(number)
+
+    def title(self, number: int) -> Keys:
+        """The terms of the title of an item that can be found, in order."""
+        if number in self.live.terms:
+            return np.asarray(self.live.terms[number].title, np.uint64)
+        return self.base.title(number)
+
+    def lengths(self, ids: IntArray) -> FloatArray:
+        """Number of terms of title and text of items that can be found, shape ``[len(ids)]``."""
+        above = self._live(ids)
+        found = np.zeros(len(ids), np.float32)
+        found[~above] = self.base.lengths(ids[~above])
+        found[above] = [self.live.terms[number].spoken for number in ids[above].tolist()]
         return found
 
     def known(self, ids: Sequence[int]) -> list[int]:
@@ -278,6 +306,8 @@ class Overlay:
     def vectors(self, ids: Sequence[int] | IntArray) -> FloatArray:
         """Vectors of known items, shape ``[len(ids), dim]``."""
         wanted = np.asarray(ids, dtype=np.int64)
+        if not self.live.terms:
+            return self.base.look_up(wanted)[0]
         found, above = self.live.rows.look_up(wanted)
         found[~above] = self.base.look_up(wanted[~above])[0]
         return found
@@ -285,7 +315,7 @@ class Overlay:
     def facets(
         self, ids: Sequence[int] | IntArray, names: Sequence[str]
     ) -> dict[str, dict[str, int]]:
-        """For each field, how many of the given items carry each value."""
+        """For each field name, how many of the given items carry each value."""
         wanted = np.asarray(ids, dtype=np.int64)
         above = self.live.rows.known(wanted)
         counts = self.base.facets(wanted[~above].tolist(), names)

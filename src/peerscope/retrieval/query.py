@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from peerscope.retrieval.feedback import Candidates, trusted
 from peerscope.retrieval.fusion import Fusion, HeldOut, standardised
-from peerscope.retrieval.index.exact import ExactIndex
-from peerscope.retrieval.index.rows import best
+from peerscope.retrieval.index.arrays import best
+from peerscope.retrieval.index.items import ItemIndex
+from peerscope.retrieval.index.terms import Mask, QueryTerms, term_keys
 from peerscope.retrieval.overlay import Overlay
 from peerscope.retrieval.schema import (
     Filter,
@@ -107,7 +108,10 @@ class _Asked:
 class _Pool:
     """The candidates of one query with their features, in one order."""
 
+    overlay: Overlay
     found: Candidates
+    impacts: FloatArray
+    in_title: Mask
     dense: FloatArray | None
     capped: bool
     heads: IntArray | None = None
@@ -120,7 +124,7 @@ class SearchEngine:
 
     def __init__(
         self,
-        index: ExactIndex,
+        index: ItemIndex,
         towers: Towers | None,
         fusion: Fusion,
         tokenizer: Tokenizer,
@@ -132,6 +136,7 @@ class SearchEngine:
         self.tokenizer = tokenizer
         self.spelling = spelling or Spelling([])
         self._overlay = Overlay.empty(index, tokenizer)
+        self._passed_over = term_keys(sorted(tokenizer.stop_terms))
         self._writing = threading.Lock()
 
     def upsert(self, items: Sequence[Item]) -> None:
@@ -202,19 +207,19 @@ class SearchEngine:
         query = query[:LONGEST_QUERY]
         corrected = self._mended(query)
         understood = corrected or query
-        terms = self.tokenizer.query_terms(understood)
-        if not terms:
+        terms = QueryTerms.of(self.tokenizer.query_counts(understood))
+        if not terms.terms:
             return Results((), mode="lexical", note="The query has no word to look for.")
         pool = self._candidates(understood, terms, where, candidates, user)
         fused = pool.found.fused(self.fusion)
         order = np.lexsort((pool.found.ids, -fused))
         page = order[offset : offset + k]
-        hits = tuple(self._hit(pool, int(row), float(fused[row]), understood) for row in page)
+        hits = tuple(self._hits(pool, page, fused, understood))
         return Results(
             hits=hits,
             total=len(pool.found.ids),
             capped=pool.capped,
-            facets=self._overlay.facets(pool.found.ids, facets) if facets else {},
+            facets=pool.overlay.facets(pool.found.ids, facets) if facets else {},
             corrected=corrected,
             mode="lexical" if pool.dense is None else "hybrid",
             personal=pool.personal,
@@ -243,7 +248,7 @@ class SearchEngine:
         they are judged as they are served, which holds their texts in memory; the weights are fitted to the
         first order.
         """
-        terms = self.tokenizer.query_terms(query)
+        terms = QueryTerms.of(self.tokenizer.query_counts(query))
         pool = self._candidates(query, terms, None, candidates, user)
         kept = pool.found.without(-1 if asker is None else asker)
         served = kept.fused if second_look else None
@@ -252,7 +257,7 @@ class SearchEngine:
     def _candidates(
         self,
         query: str,
-        terms: list[str],
+        terms: QueryTerms,
         where: Filter | None,
         candidates: int,
         user: User | None,
@@ -263,52 +268,50 @@ class SearchEngine:
         near = self._nearest(overlay, asked, candidates, where)
         ids = np.union1d(matching, np.concatenate([matching, *near]))
         capped = any(len(found) >= candidates for found in (matching, *near))
-        return self._pool(overlay, asked, query, terms, ids, capped, user)
+        return self._pool(overlay, asked, terms, ids, capped, user)
 
     def scores(self, query: str, ids: IntArray, user: User | None = None) -> FloatArray:
         """Fused scores of known items, taken for the candidates of a query, in their order."""
         overlay = self._overlay
         asked = self._embed_query(query, user, overlay)
-        terms = self.tokenizer.query_terms(query)
-        pool = self._pool(overlay, asked, query, terms, ids, False, user)
+        terms = QueryTerms.of(self.tokenizer.query_counts(query))
+        pool = self._pool(overlay, asked, terms, ids, False, user)
         return pool.found.fused(self.fusion)
 
     def _pool(
         self,
         overlay: Overlay,
         asked: _Asked | None,
-        query: str,
-        terms: list[str],
+        terms: QueryTerms,
         ids: IntArray,
         capped: bool,
         user: User | None,
     ) -> _Pool:
-        stored = overlay.stored_terms(ids.tolist())
-        counts = self.tokenizer.query_counts(query)
-        words = overlay.lexical_scores(counts, stored)
-        title = [_share(terms, stored.get(number, ("", "", ""))[0]) for number in ids.tolist()]
+        impacts = overlay.impacts(terms.keys, ids)
+        in_title = overlay.in_title(terms.keys, ids)
+        lexical = impacts @ overlay.weights(terms.keys, terms.counts)
+        share = in_title.sum(axis=1) / max(len(terms.keys), 1)
         vectors = None if asked is None else overlay.vectors(ids)
         dense = heads = None
         if self.towers is not None and asked is not None and vectors is not None:
             dense = self.towers.score(asked.own, vectors)
             heads = np.argmax(vectors @ asked.own.T, axis=1)
-        lengths = [sum(map(_terms, stored.get(number, ())[:2])) for number in ids.tolist()]
         found = Candidates(
             ids,
-            np.asarray([words.get(number, 0.0) for number in ids.tolist()], np.float32),
-            None if dense is None else dense * trusted(np.asarray(lengths, np.float32)),
-            np.asarray(title, np.float32),
-            stored,
+            lexical,
+            None if dense is None else dense * trusted(overlay.lengths(ids)),
+            share.astype(np.float32),
             vectors,
-            counts,
-            overlay.lexical_scores,
-            overlay.rarity,
-            overlay.mean_length,
-            self.tokenizer.stop_terms,
+            terms,
+            overlay,
+            self._passed_over,
             _met(ids, user),
         )
         return _Pool(
+            overlay,
             found,
+            impacts,
+            in_title,
             dense,
             capped,
             heads,
@@ -322,9 +325,8 @@ class SearchEngine:
         """What each head brings in: the same number each (DPSR section 4.3)."""
         if asked is None:
             return []
-        return [
-            overlay.search_dense(head, candidates, where).ids for head in asked.own if np.any(head)
-        ]
+        heads = asked.own[np.any(asked.own, axis=1)]
+        return [hits.ids for hits in overlay.search_dense_many(heads, candidates, where)]
 
     def _reasons(
         self,
@@ -351,36 +353,48 @@ class SearchEngine:
         )
         return dict(pairs)
 
-    def _hit(self, pool: _Pool, row: int, score: float, query: str) -> ResultHit:
-        number = int(pool.found.ids[row])
-        title, text, names = pool.found.stored.get(number, ("", "", ""))
-        present = set(f"{title} {text} {names}".split())
-        words = dict.fromkeys(self.tokenizer.words(query))
-        telling = set(self.tokenizer.query_terms(query))
-        matched = tuple(
-            word
-            for word in words
-            if (term := self.tokenizer.term(word)) in present and term in telling
-        )
-        phrase = " ".join(self.tokenizer.term(word) for word in self.tokenizer.words(query))
-        return ResultHit(
-            number,
-            score,
-            float(pool.found.lexical[row]),
-            None if pool.dense is None else float(pool.dense[row]),
-            0 if pool.heads is None else int(pool.heads[row]),
-            pool.because.get(number),
-            matched,
-            " " in phrase and f" {phrase} " in f" {title} ",
-        )
+    def _hits(
+        self, pool: _Pool, page: IntArray, fused: FloatArray, query: str
+    ) -> Iterator[ResultHit]:
+        """The hits of a page with the reasons for each."""
+        words = list(dict.fromkeys(self.tokenizer.words(query)))
+        column_of = {term: place for place, term in enumerate(pool.found.query.terms)}
+        told = [(word, column_of.get(self.tokenizer.term(word))) for word in words]
+        columns = np.asarray([column for _, column in told if column is not None], np.int64)
+        named = [word for word, column in told if column is not None]
+        present = pool.impacts[np.ix_(page, columns)] > 0
+        whole = np.all(pool.in_title[np.ix_(page, columns)], axis=1)
+        phrase = [self.tokenizer.term(word) for word in self.tokenizer.words(query)]
+        wanted = term_keys(phrase).tolist() if len(phrase) > 1 else []
+        for place, row in enumerate(page.tolist()):
+            number = int(pool.found.ids[row])
+            yield ResultHit(
+                number,
+                float(fused[row]),
+                float(pool.found.lexical[row]),
+                None if pool.dense is None else float(pool.dense[row]),
+                0 if pool.heads is None else int(pool.heads[row]),
+                pool.because.get(number),
+                tuple(
+                    word for word, here in zip(named, present[place].tolist(), strict=True) if here
+                ),
+                bool(wanted) and bool(whole[place]) and self._in_title(pool, wanted, number),
+            )
+
+    def _in_title(self, pool: _Pool, wanted: list[int], number: int) -> bool:
+        """Whether the terms stand in the item's title side by side, in this order."""
+        title = pool.overlay.title(number).tolist()
+        starts = range(len(title) - len(wanted) + 1)
+        return any(title[start : start + len(wanted)] == wanted for start in starts)
 
     def _mended(self, query: str) -> str | None:
         """The query with unknown words replaced by near known ones; ``None`` where nothing is to mend."""
         words = self.tokenizer.words(query)
         if len(words) > 12:
             return None
-        known = self._overlay.document_frequencies([self.tokenizer.term(word) for word in words])
-        unknown = [word for word in dict.fromkeys(words) if self.tokenizer.term(word) not in known]
+        distinct = list(dict.fromkeys(words))
+        known = self._overlay.occurring(term_keys(map(self.tokenizer.term, distinct)))
+        unknown = [word for word, here in zip(distinct, known, strict=True) if not here]
         mended = {}
         for word in unknown[:4]:
             near = self.spelling.suggestion(word)
@@ -415,19 +429,8 @@ class SearchEngine:
         self.index.close()
 
 
-def _terms(stored: str) -> int:
-    """Number of terms in a stored column."""
-    return stored.count(" ") + 1 if stored else 0
-
-
 def _met(ids: IntArray, user: User | None) -> FloatArray | None:
     """1 for items of the reader's history, else 0; ``None`` without one."""
     if user is None or not user.history:
         return None
     return np.isin(ids, np.asarray(user.history[:MOST_HISTORY])).astype(np.float32)
-
-
-def _share(terms: Sequence[str], title: str) -> float:
-    """Share of the query's terms that stand in the title, in [0, 1]."""
-    present = set(title.split())
-    return sum(term in present for term in terms) / len(terms) if terms else 0.0

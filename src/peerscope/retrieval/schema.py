@@ -109,9 +109,9 @@ class Hits:
 class SearchIndex(Protocol):
     """Vectors, words and categorical fields of one set of items.
 
-    Both implementations (`index.exact`, `index.edge`) pass one contract suite. Vectors are float32
-    of unit length, so that the inner product is the cosine. Methods may be called from several
-    threads for reading; writers are serialised by the caller.
+    Every engine of `peerscope.retrieval.index.ENGINES` passes one contract suite. Vectors are float32 of unit
+    length, so that the inner product is the cosine. Methods may be called from several threads for reading;
+    writers are serialised by the caller.
     """
 
     dim: int
@@ -130,6 +130,12 @@ class SearchIndex(Protocol):
 
     def search_dense(self, vector: FloatArray, k: int, where: Filter | None = None) -> Hits:
         """The ``k`` items of largest inner product with ``vector`` (shape ``[dim]``) of those that pass."""
+        ...
+
+    def search_dense_many(
+        self, vectors: FloatArray, k: int, where: Filter | None = None
+    ) -> list[Hits]:
+        """For each of several vectors, shape ``[m, dim]``, what `search_dense` finds."""
         ...
 
     def search_lexical(self, query: str, k: int, where: Filter | None = None) -> Hits:
@@ -160,7 +166,7 @@ class SearchIndex(Protocol):
         ...
 
     def close(self) -> None:
-        """Release files and memory; later calls raise."""
+        """Nothing is asked after it; files and memory are released when the last query under way ends."""
         ...
 
 

@@ -38,7 +38,7 @@ class ServedModels:
         engine: Which index implementation reads the bundles.
     """
 
-    def __init__(self, home: Home, engine: str = "exact") -> None:
+    def __init__(self, home: Home, engine: str = "auto") -> None:
         self.home = home
         self.changes = ChangeLog(home.changes)
         self._engine = engine

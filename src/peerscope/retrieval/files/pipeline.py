@@ -258,7 +258,12 @@ def trained_state(model: ModelFolder) -> dict[str, Any]:
 
 
 def index_model(
-    home: Home, name: str, given: Sequence[Path] = (), *, progress: Progress | None = None
+    home: Home,
+    name: str,
+    given: Sequence[Path] = (),
+    *,
+    engine: str = "auto",
+    progress: Progress | None = None,
 ) -> IndexReport:
     """Read the files again, embed the items, and publish a bundle if it passes its gates.
 
@@ -268,6 +273,7 @@ def index_model(
         home: The folder.
         name: Name of the model.
         given: Files, if others than those that were named last.
+        engine: Which index the bundle is for (`peerscope.retrieval.index.ENGINES`).
         progress: Told of the stage.
 
     Raises:
@@ -300,6 +306,7 @@ def index_model(
                 "held_out": stated["held_out"],
             },
             beside=lambda folder: write_stored(folder, named, _users_in_service(found, towers)),
+            engine=engine,
             progress=progress,
         )  # fmt: skip
     files.save(home.files)

@@ -108,7 +108,7 @@ class Servable:
         BundleError: It is broken, of another version, or was not made from files.
     """
 
-    def __init__(self, store: BundleStore, bundle: str, engine: str = "exact") -> None:
+    def __init__(self, store: BundleStore, bundle: str, engine: str = "auto") -> None:
         self.bundle = bundle
         folder = store.path(bundle)
         self.engine = open_bundle(folder, engine=engine)

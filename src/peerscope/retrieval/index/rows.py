@@ -10,6 +10,8 @@ from typing import Self
 
 import numpy as np
 
+from peerscope.retrieval.index.arrays import no_hits, top_rows
+from peerscope.retrieval.index.cells import Cells
 from peerscope.retrieval.index.fields import Fields, Mask
 from peerscope.retrieval.schema import Filter, FloatArray, Hits, IntArray, Item
 
@@ -33,28 +35,16 @@ def checked(items: Sequence[Item], vectors: FloatArray, dim: int) -> FloatArray:
     return found
 
 
-def best(ids: IntArray, scores: FloatArray, k: int) -> Hits:
-    """The ``k`` largest scores, ties in order of id."""
-    if k <= 0 or not len(ids):
-        return Hits(np.empty(0, np.int64), np.empty(0, np.float32))
-    if k < len(ids):
-        floor = np.partition(scores, len(ids) - k)[len(ids) - k]
-        near = np.flatnonzero(scores >= floor)
-    else:
-        near = np.arange(len(ids))
-    order = near[np.lexsort((ids[near], -scores[near]))][:k]
-    return Hits(ids[order], scores[order].astype(np.float32))
-
-
 class Rows:
     """One state: ids ascending, shape ``[n]``; vectors, shape ``[n, dim]``; fields by row.
 
     Args:
         items: The items themselves by id; without them (a snapshot) the fields are given, and the state
             cannot be changed.
+        cells: Groups of near vectors; without them every vector is compared.
     """
 
-    __slots__ = ("_fields", "_items", "dim", "ids", "vectors")
+    __slots__ = ("_cells", "_fields", "_items", "dim", "ids", "vectors")
 
     def __init__(
         self,
@@ -63,12 +53,14 @@ class Rows:
         *,
         fields: Fields | None = None,
         items: Mapping[int, Item] | None = None,
+        cells: Cells | None = None,
     ) -> None:
         self.ids = ids
         self.vectors = vectors
         self.dim = int(vectors.shape[1])
         self._fields = fields
         self._items = items or {}
+        self._cells = cells
 
     @classmethod
     def empty(cls, dim: int) -> Self:
@@ -80,8 +72,12 @@ class Rows:
         """The categorical fields; made when they are first asked for."""
         found = self._fields
         if found is None:
-            found = self._fields = Fields.of([self._items[number] for number in self.ids.tolist()])
+            found = self._fields = Fields.of(self.items())
         return found
+
+    def items(self) -> list[Item]:
+        """The items in order of id, where the state has them."""
+        return [self._items[number] for number in self.ids.tolist()]
 
     def with_items(self, items: Sequence[Item], vectors: FloatArray) -> Self:
         """The state with these items added or replaced by id.
@@ -93,12 +89,11 @@ class Rows:
         numbers = np.asarray([item.id for item in items], dtype=np.int64)
         kept = ~np.isin(self.ids, numbers)
         ids = np.concatenate([self.ids[kept], numbers])
+        rows = np.concatenate([self.vectors[kept], new])
         order = np.argsort(ids, kind="stable")
-        return type(self)(
-            ids[order],
-            np.concatenate([self.vectors[kept], new])[order],
-            items={**self._items, **{item.id: item for item in items}},
-        )
+        if np.any(order[1:] < order[:-1]):
+            ids, rows = ids[order], rows[order]
+        return type(self)(ids, rows, items={**self._items, **{item.id: item for item in items}})
 
     def without(self, ids: Iterable[int]) -> Self:
         """The state without these items; unknown ids are passed over."""
@@ -122,24 +117,50 @@ class Rows:
     def look_up(self, ids: Sequence[int] | IntArray) -> tuple[FloatArray, Mask]:
         """Vectors, shape ``[len(ids), dim]``, and which ids are here; rows of zeros for the others."""
         places, known = self.places(ids)
+        if known.all():
+            return self.vectors[places], known
         found = np.zeros((len(known), self.dim), np.float32)
         found[known] = self.vectors[places[known]]
         return found, known
 
-    def search(self, vector: FloatArray, k: int, where: Filter | None = None) -> Hits:
-        """The ``k`` items of largest inner product with ``vector`` (shape ``[dim]``) of those that pass."""
-        mask = self.fields.passing(where) if where is not None else None
-        query = np.asarray(vector, dtype=np.float32)
-        if mask is None:
-            return best(self.ids, self.vectors @ query, k)
-        passing = np.flatnonzero(mask)
-        if len(passing) * 4 > len(mask):  # gathering the rows would cost more than multiplying all
-            return best(self.ids[passing], (self.vectors @ query)[passing], k)
-        return best(self.ids[passing], self.vectors[passing] @ query, k)
+    def search(self, queries: FloatArray, k: int, passing: Mask | None = None) -> list[Hits]:
+        """For each query the ``k`` items of largest inner product of those that pass; ties in order of id.
+
+        Args:
+            queries: Shape ``[m, dim]``.
+            k: How many items at most.
+            passing: Rows that may be found, shape ``[n]``; all if ``None``.
+        """
+        asked = np.asarray(queries, dtype=np.float32)
+        if k <= 0 or not len(self.ids):
+            return [no_hits() for _ in asked]
+        if self._cells is None:
+            return self._compared(asked, k, passing)
+        found = [self._cells.nearest(query, k, self.vectors, passing) for query in asked]
+        return [Hits(self.ids[rows], scores) for rows, scores in found]
+
+    def _compared(self, queries: FloatArray, k: int, passing: Mask | None) -> list[Hits]:
+        """Every vector that passes is compared."""
+        rows = None if passing is None else np.flatnonzero(passing)
+        if rows is not None and len(rows) * 4 <= len(self.ids):
+            scores = queries @ self.vectors[rows].T
+        else:  # gathering so many rows would cost more than multiplying all
+            scores = queries @ self.vectors.T
+            scores = scores if rows is None else scores[:, rows]
+        hits = []
+        for found in scores:
+            order = top_rows(found, k)
+            ids = self.ids[order] if rows is None else self.ids[rows[order]]
+            hits.append(Hits(ids, found[order]))
+        return hits
+
+    def passing(self, where: Filter | None) -> Mask | None:
+        """Rows that pass the filter, shape ``[n]``; ``None`` when all do."""
+        return None if where is None else self.fields.passing(where)
 
     def passing_ids(self, where: Filter | None) -> IntArray:
         """Ids of the items that pass, ascending."""
-        mask = self.fields.passing(where) if where is not None else None
+        mask = self.passing(where)
         return self.ids if mask is None else self.ids[mask]
 
     def facets(
