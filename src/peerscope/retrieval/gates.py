@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from peerscope.methods.collapse import CollapseMeter
-from peerscope.retrieval.fusion import Fusion, HeldOut, mean_ndcg
+from peerscope.retrieval.fusion import Fusion, HeldOut, mean_ndcg, ndcgs
 from peerscope.retrieval.query import SearchEngine
 from peerscope.retrieval.schema import FloatArray
 
@@ -25,7 +25,8 @@ class Bounds:
     """What is demanded.
 
     Attributes:
-        worse_than_words: How much lower than words alone nDCG@10 may be.
+        worse_than_words: How much lower than words alone nDCG@10 may be, beyond the standard error of the
+            difference.
         worse_than_before: How much lower than the bundle in service nDCG@10 may be.
         latency_ms: 95th percentile of a query, on the machine that publishes.
         bytes: Size of the bundle.
@@ -61,9 +62,12 @@ def quality_gate(fusion: Fusion, queries: Sequence[HeldOut], bounds: Bounds) -> 
             "quality", True, None, None,
             f"Only {len(queries)} held-out queries: quality could not be judged.",
         )  # fmt: skip
-    words = mean_ndcg(Fusion(1.0, 0.0, fusion.title, 0.0, 0.0), queries)
-    fused = mean_ndcg(fusion, queries)
-    bound = words - bounds.worse_than_words
+    alone = np.asarray(ndcgs(Fusion(1.0, 0.0, fusion.title, 0.0, 0.0), queries))
+    together = np.asarray(ndcgs(fusion, queries))
+    words, fused = float(alone.mean()), float(together.mean())
+    # A few held-out queries tell little: their standard error is allowed for.
+    unsure = float((together - alone).std() / np.sqrt(len(queries)))
+    bound = words - bounds.worse_than_words - unsure
     return GateResult(
         "quality", fused >= bound, fused, bound,
         f"nDCG@10 {fused:.3f} on {len(queries)} held-out queries; words alone reach {words:.3f}.",
