@@ -39,7 +39,7 @@ from peerscope.retrieval import (
 from peerscope.retrieval.front import Front, leading_directions
 from peerscope.retrieval.fusion import Fusion
 from peerscope.retrieval.gates import Bounds
-from peerscope.retrieval.index import open_index
+from peerscope.retrieval.index import ItemIndex
 from peerscope.retrieval.learn.config import TrainConfig, best
 from peerscope.retrieval.lsa import fit_bag
 from peerscope.retrieval.text import Tokenizer
@@ -226,7 +226,7 @@ def opened(folder: Path, towers: TwoTowers) -> SearchEngine:
     """The published bundle; an encoder in front is the one in memory."""
     if towers.front.encoder is None:
         return open_bundle(folder)
-    index = open_index("exact", str(folder / "index"), towers.tokenizer)
+    index = ItemIndex.open(str(folder / "index"), towers.tokenizer, "exact")
     return SearchEngine(index, towers, Fusion(), towers.tokenizer)
 
 

@@ -207,7 +207,7 @@ class Postings:
         return found, scores[found]
 
     def impacts_on(self, keys: Keys, rows: IntArray) -> FloatArray:
-        """The impact of each term on each of the rows, 0 where it does not occur; ``[len(rows), len(keys)]``."""
+        """The impact of each term on each of the rows, 0 without it; shape ``[len(rows), len(keys)]``."""
         found = np.zeros((len(rows), len(keys)), np.float32)
         wanted = rows.astype(np.int32)
         for column, place in enumerate(self.places(keys).tolist()):
