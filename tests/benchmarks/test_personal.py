@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,13 @@ pytest.importorskip("bm25s", reason="the extra `bench` is not installed")
 pytest.importorskip("ir_measures", reason="the extra `bench` is not installed")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
+import alpha_plot
 import personal_data
 import personal_measure
 import personal_systems
 import products
+
+from peerscope.retrieval import Interaction, Item
 
 
 def _packed(path: Path, text: str) -> None:
@@ -150,3 +154,50 @@ def test_history_moves_a_vector_towards_what_was_met(
 def test_area_under_the_curve_counts_pairs() -> None:
     good, bad = np.asarray([3, 2], np.float32), np.asarray([1, 2, 0], np.float32)
     assert products.area(good, bad) == pytest.approx((3 + 2.5) / 6)
+
+
+def test_the_plot_holds_every_point_and_leaves_out_what_was_not_measured() -> None:
+    printed = {0.0: (0.7, 0.6, 0.3), 1.0: (0.6, 0.6, 0.6)}
+    ours = {"paper": {"top1": [[0.5, 0.6], []], "popularity": [[2.0, 2.0], []]}}
+    drawn = ET.fromstring(alpha_plot.draw((0.0, 1.0), printed, ours))
+    space = "{http://www.w3.org/2000/svg}"
+    lines = [one.get("points", "").split() for one in drawn.iter(f"{space}polyline")]
+    assert [len(points) for points in lines] == [2, 1, 2, 1]
+    told = drawn.findtext(f"{space}desc") or ""
+    assert "Top-1, configuration paper: 0.55 at 0.0." in told
+    # Popularity is shown relative to alpha 0: the printed one doubles.
+    assert "Popularity, printed: 1.00 at 0.0, 2.00 at 1.0." in told
+
+
+def test_only_what_was_shown_is_a_negative() -> None:
+    torch = pytest.importorskip("torch")
+    import unclicked
+
+    from peerscope.retrieval.examples import training_pairs
+    from peerscope.retrieval.front import Front
+    from peerscope.retrieval.learn.config import paper
+    from peerscope.retrieval.learn.lists import Lists
+    from peerscope.retrieval.lsa import random_bag
+    from peerscope.retrieval.text import Tokenizer
+
+    items = [Item(n + 1, f"thing {'red' if n % 2 else 'blue'} {n}") for n in range(8)]
+    clicks = [Interaction("red thing", 2), Interaction("blue thing", 1)]
+    config = paper(history="none", hard=1, batch=2, width=8, dim=8, hidden=(8,), projection=0)
+    tokenizer = Tokenizer()
+    titles = [item.title for item in items]
+    front = Front(tokenizer, random_bag(titles, tokenizer, width=8))
+    pairs = training_pairs(items, titles, clicks)
+    trainer = unclicked.UnclickedOnly(front, pairs, [], items, config)
+    trainer.shown = Lists.of([[3, 5], [2]])
+    chosen = np.asarray([0, 1])
+    columns = np.asarray([1, 0, 3, 2, 5, 7])
+    excluded = trainer._excluded(chosen, np.asarray(pairs.query)[chosen], columns)
+    # The batch's other positive and drawn items are no negatives of either query.
+    assert (~excluded).tolist() == [
+        [False, False, True, False, True, False],
+        [False, False, False, True, False, False],
+    ]
+    drawn = trainer._hard(chosen, 1, np.random.default_rng(0))
+    assert drawn[0, 0] in (3, 5)
+    assert drawn[1, 0] == 2
+    assert torch.isfinite(torch.tensor(trainer._pass(1)))
