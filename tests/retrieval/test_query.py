@@ -3,13 +3,16 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from peerscope.retrieval import Filter, Interaction, Item, SearchEngine, User, train
+from peerscope.retrieval.feedback import DEPTH, SOURCES
 from peerscope.retrieval.fusion import Fusion
 from peerscope.retrieval.index import ItemIndex
+from peerscope.retrieval.index.fields import Fields
 from peerscope.retrieval.index.terms import QueryTerms, rarity
 from peerscope.retrieval.learn.config import TrainConfig
 from peerscope.retrieval.overlay import Overlay
@@ -181,6 +184,64 @@ def test_neighbours_leave_out_the_asked(engine) -> None:
     assert not {1, 4} & set(near.ids.tolist())
     assert len(near) == 10
     assert len(engine.neighbours_of([424242], 10)) == 0
+
+
+def test_a_query_looks_at_few_items_and_opens_no_database(
+    made_items, tokenizer, tmp_path, monkeypatch
+) -> None:
+    """The budget of a query as counts, which no machine changes."""
+    items = made_items(3000)
+    towers = SubjectTowers()
+    index = ItemIndex(3, tokenizer, "ivf")
+    index.upsert(items, towers.embed_items(items))
+    index.snapshot(str(tmp_path / "index"))
+    index = ItemIndex.open(str(tmp_path / "index"), tokenizer)
+    engine = SearchEngine(index, towers, Fusion(), tokenizer, Spelling.of(items, tokenizer))
+    asked = Counter()
+
+    def counted(name, size):
+        original = getattr(ItemIndex, name)
+
+        def watching(self, *given):
+            asked[name] += 1
+            asked[f"{name} of"] += size(*given)
+            return original(self, *given)
+
+        monkeypatch.setattr(ItemIndex, name, watching)
+
+    counted("search_terms", lambda query, k, where: k)
+    counted("search_dense_many", lambda vectors, k, where: k * len(vectors))
+    counted("impacts", lambda keys, ids: len(ids))
+    counted("in_title", lambda keys, ids: len(ids))
+    counted("look_up", len)
+    counted("bag", lambda number: 1)
+    counted("title", lambda number: 1)
+    monkeypatch.setattr("sqlite3.connect", lambda *given, **named: pytest.fail("a database"))
+    results = engine.search("images of the camera", 20, facets=("kind", "year"), candidates=100)
+    assert len(results.hits) == 20
+    candidates = results.total
+    assert 100 <= candidates <= 200
+    assert asked["search_terms of"] == 100
+    assert asked["search_dense_many of"] == 100
+    assert asked["impacts"] == 2
+    assert asked["impacts of"] <= candidates + DEPTH
+    assert asked["in_title of"] == asked["look_up of"] == candidates
+    assert asked["bag"] == SOURCES
+    assert asked["title"] <= 20
+
+
+def test_the_filter_is_worked_out_once_for_words_and_meaning(engine, monkeypatch) -> None:
+    worked_out = []
+    passing = Fields.passing
+
+    def watching(self, where):
+        worked_out.append(where)
+        return passing(self, where)
+
+    monkeypatch.setattr(Fields, "passing", watching)
+    where = Filter(any_of={"kind": ("vision",)})
+    assert engine.search("images of the camera", 5, where=where).hits
+    assert worked_out == [where]
 
 
 def test_serving_never_imports_torch(tmp_path, items, tokenizer) -> None:

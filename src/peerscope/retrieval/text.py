@@ -164,7 +164,8 @@ class Tokenizer:
         """Stems in order, for the lexical index, and after them the other forms of compounds."""
         folded = normalise(text)
         words = _split(folded)
-        found = [self.term(word) for word in words]
+        known = self._stems
+        found = [known.get(word) or self.term(word) for word in words]
         return found + self._other_forms(folded, words, set(found))
 
     def _other_forms(self, folded: str, words: list[str], found: set[str]) -> list[str]:
@@ -176,7 +177,7 @@ class Tokenizer:
         others: set[str] = set()
         joined = _HYPHEN.sub("", folded)
         if joined != folded:
-            others.update(map(self.term, _split(joined)))
+            others.update(map(self.term, set(_split(joined)).difference(words)))
         for word in words:
             if "'" in word or "’" in word:
                 parts = re.split("['’]", _CONTRACTION.sub("", word))

@@ -7,7 +7,9 @@ for the second look at the best candidates, and the titles in order, for phrases
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Self
 
@@ -101,7 +103,7 @@ class Postings:
         cls, items: Sequence[Item], tokenizer: Tokenizer, progress: Progress | None = None
     ) -> Self:
         """The terms of items, row by row."""
-        numbers: dict[str, int] = {}
+        numbers: defaultdict[str, int] = defaultdict(count().__next__)
         parts: list[sparse.csr_array] = []
         titles: list[Places] = [np.empty(0, np.int32)]
         title_lengths, text_lengths, name_lengths = (
@@ -111,8 +113,7 @@ class Postings:
             columns, ends, heads = [], [0], []
             for row, item in enumerate(items[start : start + CHUNK], start):
                 title, text, names = (
-                    [numbers.setdefault(term, len(numbers)) for term in part]
-                    for part in item_terms(tokenizer, item)
+                    [numbers[term] for term in part] for part in item_terms(tokenizer, item)
                 )
                 title_lengths[row], text_lengths[row] = len(title), len(text)
                 name_lengths[row] = len(names)
@@ -221,7 +222,7 @@ class Postings:
         return found
 
     def in_title(self, keys: Keys, rows: IntArray) -> Mask:
-        """Whether each term stands in the title of each of the rows; ``[len(rows), len(keys)]``."""
+        """Whether each term stands in the title of each of the rows: ``[rows, keys]``."""
         found = np.zeros((len(rows), len(keys)), dtype=bool)
         titles, owners = self._titles(rows)
         for column, place in enumerate(self.places(keys).tolist()):
