@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from peerscope.retrieval.metrics import ndcg
 
-DENSE_WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
+DENSE_WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
 TITLE_WEIGHTS = (0.0, 0.1, 0.25, 0.5, 1.0)
-MET_WEIGHTS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
+MET_WEIGHTS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0)
 
 Scores = NDArray[np.float32]
 
