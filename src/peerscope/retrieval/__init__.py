@@ -10,7 +10,8 @@ from peerscope.retrieval.bundle import BundleError, BundleStore, Manifest, open_
 from peerscope.retrieval.encoder import Encoder, EncoderError, installed_encoder
 from peerscope.retrieval.encodings import EncodingCache
 from peerscope.retrieval.keeping import load_towers, save_towers
-from peerscope.retrieval.query import ResultHit, Results, SearchEngine
+from peerscope.retrieval.query import SearchEngine
+from peerscope.retrieval.results import ResultHit, Results
 from peerscope.retrieval.schema import Filter, Interaction, Item, User
 from peerscope.retrieval.text import Tokenizer
 from peerscope.retrieval.towers import TwoTowers, item_text

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -17,8 +16,10 @@ from peerscope.retrieval.feedback import Candidates, trusted
 from peerscope.retrieval.fusion import Fusion, HeldOut, standardised
 from peerscope.retrieval.index.arrays import best
 from peerscope.retrieval.index.items import ItemIndex
-from peerscope.retrieval.index.terms import Mask, QueryTerms, term_keys
+from peerscope.retrieval.index.terms import QueryTerms, term_keys
 from peerscope.retrieval.overlay import Overlay
+from peerscope.retrieval.pool import Asked, Pool, result_hits
+from peerscope.retrieval.results import Results
 from peerscope.retrieval.schema import (
     Filter,
     FloatArray,
@@ -42,81 +43,6 @@ LIFTED = 0.1
 
 LONGEST_QUERY = 2000
 """Characters of a query that are read; the rest of a pasted text changes little."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResultHit:
-    """A ranked item.
-
-    Attributes:
-        id: The item.
-        score: Fused score, comparable within one query only.
-        lexical: BM25 score, 0 where no word matches.
-        dense: Cosine of query and item vectors, ``None`` without a dense part.
-        head: The head of the query tower that the item is nearest to.
-        because: The item of the reader's history that moved this one up, if one did.
-        matched_words: Words of the query, as typed (normalised), that occur in the item.
-        title_match: Whether the whole query stands in the title, in order.
-    """
-
-    id: int
-    score: float
-    lexical: float
-    dense: float | None
-    head: int = 0
-    because: int | None = None
-    matched_words: tuple[str, ...] = ()
-    title_match: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """Ranked items of one query.
-
-    Attributes:
-        hits: The asked part of the ranking.
-        total: Number of candidates that were ranked.
-        capped: Whether more may match than were considered.
-        facets: Field to value to count, over all candidates.
-        corrected: The query as understood where spelling was mended, else ``None``.
-        mode: ``hybrid`` or ``lexical``.
-        personal: Whether the order depends on who asks.
-        note: A sentence for the reader, or ``None``.
-    """
-
-    hits: tuple[ResultHit, ...]
-    total: int = 0
-    capped: bool = False
-    facets: dict[str, dict[str, int]] = field(default_factory=dict)
-    corrected: str | None = None
-    mode: str = "hybrid"
-    personal: bool = False
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A query's vectors, one a head: as this reader asks it and as anybody would."""
-
-    own: FloatArray
-    plain: FloatArray | None = None
-    history: IntArray | None = None
-    """Ids of the items met before that the query tower saw; set together with ``plain``."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pool:
-    """The candidates of one query with their features, in one order."""
-
-    overlay: Overlay
-    found: Candidates
-    impacts: FloatArray
-    in_title: Mask
-    dense: FloatArray | None
-    capped: bool
-    heads: IntArray | None = None
-    personal: bool = False
-    because: dict[int, int] = field(default_factory=dict)
 
 
 class SearchEngine:
@@ -166,21 +92,21 @@ class SearchEngine:
             log.exception("The item tower failed; the new items are searchable by words only.")
             return np.zeros((len(items), self.index.dim), np.float32)
 
-    def _embed_query(self, query: str, user: User | None, overlay: Overlay) -> _Asked | None:
+    def _embed_query(self, query: str, user: User | None, overlay: Overlay) -> Asked | None:
         """The query's vectors; ``None`` where there are no towers, they fail, or know nothing of it."""
         if self.towers is None:
             return None
         try:
             if user is None or not self.towers.personal:
                 own = self.towers.embed_queries([query])[0]
-                return _Asked(own) if np.any(own) else None
+                return Asked(own) if np.any(own) else None
             met = np.asarray(overlay.known(user.history[:MOST_HISTORY]), dtype=np.int64)
             who = UserInput(overlay.vectors(met), user.profile)
             own, plain = self.towers.embed_queries([query, query], [who, None])
         except Exception:
             log.exception("The query tower failed; answering by words only.")
             return None
-        return _Asked(own, plain, met) if np.any(own) else None
+        return Asked(own, plain, met) if np.any(own) else None
 
     def search(
         self,
@@ -214,7 +140,7 @@ class SearchEngine:
         fused = pool.found.fused(self.fusion)
         order = np.lexsort((pool.found.ids, -fused))
         page = order[offset : offset + k]
-        hits = tuple(self._hits(pool, page, fused, understood))
+        hits = tuple(result_hits(pool, page, fused, understood, self.tokenizer))
         return Results(
             hits=hits,
             total=len(pool.found.ids),
@@ -226,7 +152,7 @@ class SearchEngine:
             note=self._note(understood, pool),
         )
 
-    def _note(self, query: str, pool: _Pool) -> str | None:
+    def _note(self, query: str, pool: Pool) -> str | None:
         if self.tokenizer.only_stop_words(query):
             return "The query has only common words, which say little about a subject."
         if len(pool.found.ids) and not pool.found.lexical.any():
@@ -261,7 +187,7 @@ class SearchEngine:
         where: Filter | None,
         candidates: int,
         user: User | None,
-    ) -> _Pool:
+    ) -> Pool:
         overlay = self._overlay
         matching = overlay.search_lexical(terms, candidates, where)
         asked = self._embed_query(query, user, overlay)
@@ -281,12 +207,12 @@ class SearchEngine:
     def _pool(
         self,
         overlay: Overlay,
-        asked: _Asked | None,
+        asked: Asked | None,
         terms: QueryTerms,
         ids: IntArray,
         capped: bool,
         user: User | None,
-    ) -> _Pool:
+    ) -> Pool:
         impacts = overlay.impacts(terms.keys, ids)
         in_title = overlay.in_title(terms.keys, ids)
         lexical = impacts @ overlay.weights(terms.keys, terms.counts)
@@ -307,7 +233,7 @@ class SearchEngine:
             self._passed_over,
             _met(ids, user),
         )
-        return _Pool(
+        return Pool(
             overlay,
             found,
             impacts,
@@ -320,7 +246,7 @@ class SearchEngine:
         )
 
     def _nearest(
-        self, overlay: Overlay, asked: _Asked | None, candidates: int, where: Filter | None
+        self, overlay: Overlay, asked: Asked | None, candidates: int, where: Filter | None
     ) -> list[IntArray]:
         """What each head brings in: the same number each (DPSR section 4.3)."""
         if asked is None:
@@ -331,7 +257,7 @@ class SearchEngine:
     def _reasons(
         self,
         overlay: Overlay,
-        asked: _Asked | None,
+        asked: Asked | None,
         ids: IntArray,
         vectors: FloatArray | None,
         dense: FloatArray | None,
@@ -352,40 +278,6 @@ class SearchEngine:
             ids[lifted][close].tolist(), asked.history[nearest[close]].tolist(), strict=True
         )
         return dict(pairs)
-
-    def _hits(
-        self, pool: _Pool, page: IntArray, fused: FloatArray, query: str
-    ) -> Iterator[ResultHit]:
-        """The hits of a page with the reasons for each."""
-        words = list(dict.fromkeys(self.tokenizer.words(query)))
-        column_of = {term: place for place, term in enumerate(pool.found.query.terms)}
-        told = [(word, column_of.get(self.tokenizer.term(word))) for word in words]
-        columns = np.asarray([column for _, column in told if column is not None], np.int64)
-        named = [word for word, column in told if column is not None]
-        present = pool.impacts[np.ix_(page, columns)] > 0
-        whole = np.all(pool.in_title[np.ix_(page, columns)], axis=1)
-        phrase = [self.tokenizer.term(word) for word in self.tokenizer.words(query)]
-        wanted = term_keys(phrase).tolist() if len(phrase) > 1 else []
-        for place, row in enumerate(page.tolist()):
-            number = int(pool.found.ids[row])
-            yield ResultHit(
-                number,
-                float(fused[row]),
-                float(pool.found.lexical[row]),
-                None if pool.dense is None else float(pool.dense[row]),
-                0 if pool.heads is None else int(pool.heads[row]),
-                pool.because.get(number),
-                tuple(
-                    word for word, here in zip(named, present[place].tolist(), strict=True) if here
-                ),
-                bool(wanted) and bool(whole[place]) and self._in_title(pool, wanted, number),
-            )
-
-    def _in_title(self, pool: _Pool, wanted: list[int], number: int) -> bool:
-        """Whether the terms stand in the item's title side by side, in this order."""
-        title = pool.overlay.title(number).tolist()
-        starts = range(len(title) - len(wanted) + 1)
-        return any(title[start : start + len(wanted)] == wanted for start in starts)
 
     def _mended(self, query: str) -> str | None:
         """The query with unknown words replaced by near known ones; ``None`` where nothing is to mend."""

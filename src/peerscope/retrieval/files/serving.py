@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from peerscope.retrieval.bundle import BundleError, BundleStore, open_bundle, read_manifest
 from peerscope.retrieval.files.changes import Change, ChangeLog
 from peerscope.retrieval.files.stored import StoredCatalogue
-from peerscope.retrieval.query import ResultHit, Results
+from peerscope.retrieval.results import ResultHit, Results
 from peerscope.retrieval.schema import Filter, User
 
 log = logging.getLogger(__name__)
