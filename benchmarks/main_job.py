@@ -1,6 +1,6 @@
 """The main job on real input, stage by stage: counts, seconds, peak memory.
 
-    PEERSCOPE_SHARED=../shared python benchmarks/main_job.py ../shared/data/scholarly/acl.jsonl.zst
+    PEERSCOPE_ENCODER=none python benchmarks/main_job.py ../shared/data/scholarly/acl.jsonl.zst
 
 Runs `peerscope import`, `train`, `publish` and a few searches, each as a process of its own in a temporary
 home, and prints a table for docs/benchmarks/main-job.md.

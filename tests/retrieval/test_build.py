@@ -251,3 +251,18 @@ def test_one_query_is_never_both_learned_and_judged(items) -> None:
     assert judged == judged_queries(list(reversed(items)), list(reversed(pairs)), 400) or {
         one.query for one in judged
     } == {one.query for one in judged_queries(list(reversed(items)), list(reversed(pairs)), 400)}
+
+
+def test_a_title_that_was_taken_away_is_not_missed(items, store) -> None:
+    from peerscope.retrieval.build import held_out_rows
+    from peerscope.retrieval.examples import judged_queries
+    from peerscope.retrieval.fusion import Fusion, mean_ndcg
+
+    words_only(store, items)
+    engine = open_bundle(store.path(store.current()))
+    judged = judged_queries(items, [], 40)
+    assert judged
+    assert all(one.untitled for one in judged)
+    rows = held_out_rows(engine, items, judged)
+    assert mean_ndcg(Fusion(1.0, 0.0, 5.0), rows) == mean_ndcg(Fusion(1.0, 0.0, 0.0), rows)
+    assert mean_ndcg(Fusion(1.0, 0.0, 0.0), rows) > 0

@@ -159,7 +159,8 @@ def held_out_rows(
     """Candidates and features of held-out queries; titles are searched with their items untitled.
 
     With ``second_look`` links are judged as they are served. Titles are judged by the first order: they have
-    one answer, and a second look asks what several have in common.
+    one answer, and a second look asks what several have in common. What stands in a title counts nothing for
+    them, since their answer's was taken away.
     """
     known = {item.id: item for item in items}
     bare = [
@@ -169,16 +170,18 @@ def held_out_rows(
         engine.index, engine.towers, engine.fusion, engine.tokenizer, engine.spelling
     )
     untitled.upsert(bare)
-    return [
-        (untitled if one.untitled else engine).held_out(
-            one.query,
-            one.grades,
-            one.asker,
-            user=one.user,
-            second_look=second_look and not one.untitled,
-        )
-        for one in judged
-    ]
+    rows = []
+    for one in judged:
+        if one.untitled:
+            row = untitled.held_out(one.query, one.grades)
+            rows.append(replace(row, title=np.zeros_like(row.title)))
+        else:
+            rows.append(
+                engine.held_out(
+                    one.query, one.grades, one.asker, user=one.user, second_look=second_look
+                )
+            )
+    return rows
 
 
 def _fitted(engine: SearchEngine, items: Sequence[Item], judged: Sequence[Judged]) -> Fusion:
