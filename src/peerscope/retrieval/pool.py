@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import compress, repeat
 
 import numpy as np
 
@@ -57,21 +58,29 @@ def result_hits(
     told = [(word, column_of.get(tokenizer.term(word))) for word in words]
     columns = np.asarray([column for _, column in told if column is not None], np.int64)
     named = [word for word, column in told if column is not None]
-    present = pool.impacts[np.ix_(page, columns)] > 0
-    whole = np.all(pool.in_title[np.ix_(page, columns)], axis=1)
     phrase = [tokenizer.term(word) for word in tokenizer.words(query)]
     wanted = term_keys(phrase).tolist() if len(phrase) > 1 else []
-    for place, row in enumerate(page.tolist()):
-        number = int(pool.found.ids[row])
+    whole = np.all(pool.in_title[np.ix_(page, columns)], axis=1) & bool(wanted)
+    rows = zip(
+        pool.found.ids[page].tolist(),
+        fused[page].tolist(),
+        pool.found.lexical[page].tolist(),
+        repeat(None) if pool.dense is None else pool.dense[page].tolist(),
+        repeat(0) if pool.heads is None else pool.heads[page].tolist(),
+        (pool.impacts[np.ix_(page, columns)] > 0).tolist(),
+        whole.tolist(),
+        strict=False,
+    )
+    for number, score, lexical, dense, head, present, likely in rows:
         yield ResultHit(
             number,
-            float(fused[row]),
-            float(pool.found.lexical[row]),
-            None if pool.dense is None else float(pool.dense[row]),
-            0 if pool.heads is None else int(pool.heads[row]),
+            score,
+            lexical,
+            dense,
+            head,
             pool.because.get(number),
-            tuple(word for word, here in zip(named, present[place].tolist(), strict=True) if here),
-            bool(wanted) and bool(whole[place]) and _in_title(pool, wanted, number),
+            tuple(compress(named, present)),
+            likely and _in_title(pool, wanted, number),
         )
 
 

@@ -29,9 +29,8 @@ EFFORT = 64
 while the index is built until `AIM` is reached on its own items."""
 
 MOST_EFFORT = 1024
-AIM = 0.995
-"""Share of the ten nearest of an item that must be found. Above the 0.99 that is promised for queries, which
-lie farther from the items than those from each other."""
+AIM = 0.99
+"""Share of the ten nearest of an item that must be found."""
 
 PROBES = 200
 """Items whose neighbours are looked up to measure it."""
@@ -40,7 +39,7 @@ TRAINED_ON = 64
 """Vectors for each group that its direction is learned from."""
 
 ITERATIONS = 10
-ARRAYS = ("directions", "bounds", "rows", "cell_of", "codes", "scale")
+ARRAYS = ("directions", "bounds", "rows", "places", "cell_of", "codes", "scale")
 
 
 class Cells:
@@ -50,6 +49,7 @@ class Cells:
         directions: Mean direction of each group, shape ``[groups, dim]``.
         bounds: Where each group begins and ends in ``rows`` and ``codes``, shape ``[groups + 1]``.
         rows: Rows of all groups one after the other, shape ``[n]``.
+        places: Place of each row in ``rows``, shape ``[n]``.
         cell_of: Group of each row, shape ``[n]``.
         codes: The vectors as int8, in the order of ``rows``, shape ``[n, dim]``.
         scale: What one step of a code is worth, shape ``[dim]``.
@@ -61,6 +61,7 @@ class Cells:
         directions: FloatArray,
         bounds: IntArray,
         rows: NDArray[np.int32],
+        places: NDArray[np.int32],
         cell_of: NDArray[np.uint16],
         codes: NDArray[np.int8],
         scale: FloatArray,
@@ -70,6 +71,7 @@ class Cells:
         self.directions = directions
         self.bounds = bounds
         self.rows = rows
+        self.places = places
         self.cell_of = cell_of
         self.codes = codes
         self.scale = scale
@@ -85,6 +87,8 @@ class Cells:
         directions = mean_directions(vectors[sample], groups, seed, ITERATIONS)
         cell_of = nearest_direction(vectors, directions).astype(np.uint16)
         rows = np.argsort(cell_of, kind="stable").astype(np.int32)
+        places = np.empty_like(rows)
+        places[rows] = np.arange(len(rows), dtype=np.int32)
         counted = np.bincount(cell_of, minlength=groups)
         bounds = np.concatenate(([0], np.cumsum(counted))).astype(np.int64)
         scale = np.maximum(np.abs(vectors).max(axis=0) / 127, 1e-12).astype(np.float32)
@@ -92,7 +96,7 @@ class Cells:
         for start in range(0, len(rows), 65_536):
             part = slice(start, start + 65_536)
             codes[part] = np.rint(vectors[rows[part]] / scale)
-        made = cls(directions, bounds, rows, cell_of, codes, scale)
+        made = cls(directions, bounds, rows, places, cell_of, codes, scale)
         made._fit_effort(vectors, generator)
         return made
 
@@ -135,39 +139,33 @@ class Cells:
         if number <= max(MOST_COMPARED, wanted):
             rows = np.arange(number) if allowed is None else allowed
         else:
-            rows = self._near(query, k + k // 2 + 32, wanted, passing, allowed)
+            rows = self._near(query, k + k // 2 + 32, wanted, allowed)
         scores = vectors[rows] @ query
         order = top_rows(scores, k)
         return rows[order], scores[order]
 
     def _near(
-        self,
-        query: FloatArray,
-        most: int,
-        wanted: float,
-        passing: Mask | None,
-        allowed: IntArray | None,
+        self, query: FloatArray, most: int, wanted: float, allowed: IntArray | None
     ) -> IntArray:
-        """About the ``most`` nearest rows, ascending, by their codes."""
+        """About the ``most`` nearest of the allowed rows (all if ``None``), by their codes, ascending."""
         groups = np.argsort(-(self.directions @ query), kind="stable")
-        begins, ends = self.bounds[groups], self.bounds[groups + 1]
         if allowed is None:
-            held = ends - begins
+            held = np.diff(self.bounds)
         else:
-            held = np.bincount(self.cell_of[allowed], minlength=len(groups))[groups]
-        met = np.cumsum(held)
-        enough = int(np.searchsorted(met, wanted)) + 1
-        opened = np.flatnonzero(held[:enough])
-        begins, ends = begins[opened], ends[opened]
-        rows = joined(self.rows, begins, ends)
+            own = self.cell_of[allowed]
+            held = np.bincount(own, minlength=len(groups))
+        met = np.cumsum(held[groups])
+        groups = groups[: int(np.searchsorted(met, wanted)) + 1]
         scaled = (query * self.scale).astype(np.float32)
-        if passing is None:
-            scores = np.concatenate(
-                [self.codes[a:b].astype(np.float32) @ scaled
-                 for a, b in zip(begins.tolist(), ends.tolist(), strict=True)]
-            )  # fmt: skip
+        if allowed is None:
+            begins, ends = self.bounds[groups], self.bounds[groups + 1]
+            rows = joined(self.rows, begins, ends)
+            spans = zip(begins.tolist(), ends.tolist(), strict=True)
+            parts = [self.codes[a:b].astype(np.float32) @ scaled for a, b in spans]
+            scores = np.concatenate(parts)
         else:
-            kept = passing[rows]
-            rows = rows[kept]
-            scores = joined(self.codes, begins, ends)[kept].astype(np.float32) @ scaled
+            opened = np.zeros(len(held), dtype=bool)
+            opened[groups] = True
+            rows = allowed[opened[own]]
+            scores = self.codes[self.places[rows]].astype(np.float32) @ scaled
         return np.sort(rows[top_rows(scores, most, NOTHING)]).astype(np.int64)

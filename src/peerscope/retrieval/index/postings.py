@@ -209,17 +209,18 @@ class Postings:
 
     def impacts_on(self, keys: Keys, rows: IntArray) -> FloatArray:
         """The impact of each term on each of the rows, 0 without it; shape ``[len(rows), len(keys)]``."""
-        found = np.zeros((len(rows), len(keys)), np.float32)
-        wanted = rows.astype(np.int32)
-        for column, place in enumerate(self.places(keys).tolist()):
+        found = np.zeros((len(keys), len(rows)), np.float32)
+        order = np.argsort(rows)  # ascending, neighbouring rows share what is read of a list
+        wanted = rows[order].astype(np.int32)
+        for line, place in enumerate(self.places(keys).tolist()):
             if place < 0:
                 continue
             begin, end = int(self.ends[place]), int(self.ends[place + 1])
             holders = self.rows[begin:end]
             near = np.minimum(holders.searchsorted(wanted), end - begin - 1)
-            found[:, column] = self.impacts[begin:end][near] * (holders[near] == wanted)
+            found[line, order] = self.impacts[begin:end][near] * (holders[near] == wanted)
         found *= np.float32(STEP)
-        return found
+        return found.T
 
     def in_title(self, keys: Keys, rows: IntArray) -> Mask:
         """Whether each term stands in the title of each of the rows: ``[rows, keys]``."""
