@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import platform
 import subprocess
@@ -138,7 +139,10 @@ def one_step_a_batch(exact: SentenceEncoder) -> Encode:
 
     with tempfile.TemporaryDirectory() as folder:
         quantize_dynamic(
-            onnx.load_from_string(bytes(exact._graph)), f"{folder}/q.onnx", per_channel=True
+            onnx.load_from_string(bytes(exact._graph)),
+            f"{folder}/q.onnx",
+            per_channel=True,
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
         graph = Path(f"{folder}/q.onnx").read_bytes()
     options = onnxruntime.SessionOptions()
@@ -234,6 +238,7 @@ def memory(name: str) -> None:
 
 
 def main() -> None:
+    logging.disable(logging.WARNING)  # the quantisation library's advice
     parser = argparse.ArgumentParser()
     parser.add_argument("collections", nargs="+")
     parser.add_argument("--tokens", type=int, nargs="+", default=LENGTHS)
