@@ -1,8 +1,8 @@
 """DPSR: a catalogue and its interactions in, a searchable bundle out; any domain, nothing scholarly.
 
 The natural way of the data is items, users and interactions -> pairs -> towers -> bundle -> query.
-`learn` is the training half and the only part that imports torch; everything that serves a query is NumPy,
-SciPy and SQLite. Works, people and pages live elsewhere.
+`learn` is the training half and the only part that imports torch; everything that serves a query is NumPy and
+SciPy. Works, people and pages live elsewhere.
 """
 
 from peerscope.retrieval.build import BuildReport, build, item_vectors
