@@ -22,6 +22,9 @@ from peerscope.retrieval.index import ItemIndex
 from peerscope.retrieval.spelling import Spelling
 
 NONE, MANY, FEW = None, Filter(ranges={"year": (2022, None)}), Filter(any_of={"group": ("7",)})
+SOURCE = Filter(any_of={"source": ("hepth",)})
+"""A filter that goes with the meaning: most queries are about something else."""
+
 MOST_TERMS = 16
 
 
@@ -37,6 +40,9 @@ class System:
 
     forks = True
     """Whether two processes may open the same folder."""
+
+    masks = True
+    """Whether it can also take the filter that goes with the meaning."""
 
     rescores = False
     """Whether it also reads the prepared vectors, which count as its disk."""
@@ -83,6 +89,7 @@ class System:
         stated = np.load(self.data / "fields.npz")
         self._passing[id(MANY)] = stated["year"] >= 2022
         self._passing[id(FEW)] = stated["group"] == 7
+        self._passing[id(SOURCE)] = stated["source"] == 1
 
 
 class Peerscope(System):
@@ -319,7 +326,7 @@ class FaissHnswBm25s(System):
 class QdrantEdge(System):
     """qdrant-edge: HNSW that knows the filters, BM25 as a sparse vector, joined by the engine itself."""
 
-    forks = False
+    masks, forks = False, False
 
     def build(self, items: list[Item], vectors: np.ndarray) -> None:
         import qdrant_edge as edge
@@ -413,6 +420,8 @@ class QdrantEdge(System):
 
 class Postgres(System):
     """PostgreSQL: pgvector and a text search vector; HNSW at 100,000 items, lists beyond (build time)."""
+
+    masks = False
 
     def _server(self) -> Any:
         import pg8000.dbapi

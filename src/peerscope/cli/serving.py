@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
@@ -44,6 +45,7 @@ def serve_site(settings: Settings, database: Database) -> None:
     app = create_app(settings, database, discovery, readers)
     out.print(f"Serving {settings.site_name} at {_address(listener)} (Ctrl-C stops it)")
     config = uvicorn.Config(app, log_level="warning", access_log=False)
+    _spare_what_stands()
     # uvicorn raises the signal again when it has ended: the background work is to be ended too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with improving(settings), _retraining(settings, database):
@@ -75,7 +77,17 @@ def serve_models(models: ServedModels, host: str, port: int, writable: bool) -> 
     out.print(f"Serving {models.home.folder} at {_address(listener)} (Ctrl-C stops it)")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     config = uvicorn.Config(app, log_level="warning", access_log=False)
+    _spare_what_stands()
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _spare_what_stands() -> None:
+    """Keep what the start left in memory out of garbage collection, which holds up one query in a hundred.
+
+    It is let go by its reference counts, as before, when a new bundle takes its place.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _address(listener: socket.socket) -> str:
