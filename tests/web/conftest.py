@@ -139,3 +139,20 @@ def browser():
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield opened
         opened.close()
+
+
+@pytest.fixture(params=["light", "dark", "phone", "no script"])
+def page(request, browser):
+    """A page in light, dark, on a phone and without script; it collects what the console and dialogs say."""
+    phone = request.param == "phone"
+    context = browser.new_context(
+        viewport={"width": 390 if phone else 1280, "height": 844 if phone else 900},
+        color_scheme="dark" if request.param == "dark" else "light",
+        java_script_enabled=request.param != "no script",
+    )
+    opened = context.new_page()
+    opened.messages = []
+    opened.on("console", lambda message: opened.messages.append(message.text))
+    opened.on("dialog", lambda dialog: opened.messages.append("a dialog: " + dialog.message))
+    yield opened
+    context.close()

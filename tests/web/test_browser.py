@@ -7,22 +7,6 @@ import pytest
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(params=["light", "dark", "phone", "no script"])
-def page(request, browser):
-    phone = request.param == "phone"
-    context = browser.new_context(
-        viewport={"width": 390 if phone else 1280, "height": 844 if phone else 900},
-        color_scheme="dark" if request.param == "dark" else "light",
-        java_script_enabled=request.param != "no script",
-    )
-    opened = context.new_page()
-    opened.messages = []
-    opened.on("console", lambda message: opened.messages.append(message.text))
-    opened.on("dialog", lambda dialog: opened.messages.append("a dialog: " + dialog.message))
-    yield opened
-    context.close()
-
-
 def test_search_by_keyboard_alone(page, address) -> None:
     page.goto(address)
     page.keyboard.press("Tab")
