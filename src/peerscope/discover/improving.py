@@ -8,8 +8,6 @@ process can be stopped at any moment: what it encoded is kept, and the next one 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from peerscope.discover.child import started
 from peerscope.discover.pipeline import (
     Progress,
     PublishOutcome,
@@ -30,9 +29,9 @@ from peerscope.discover.pipeline import (
 )
 from peerscope.record import Database, file_lock
 from peerscope.retrieval import BundleStore
+from peerscope.retrieval.bundle import alive
 from peerscope.settings import Settings
 
-LOWER_PRIORITY = 10
 TOLD_EVERY = 1.0
 """Seconds between two notes of how far it is."""
 
@@ -139,7 +138,7 @@ def improving(settings: Settings) -> Iterator[None]:
     if now is None or now.state not in (WAITING, "stopped"):
         yield
         return
-    child = _started(settings)
+    child = started(settings, "improve")
     try:
         yield
     finally:
@@ -147,24 +146,6 @@ def improving(settings: Settings) -> Iterator[None]:
             with suppress(OSError):
                 child.terminate()
         child.wait()
-
-
-def _started(settings: Settings) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "peerscope", "improve", "--home", str(settings.home)]
-    surroundings = {
-        **os.environ,
-        "PEERSCOPE_DATABASE_URL": settings.database_url,
-        "PEERSCOPE_ENCODER": settings.encoder,
-    }
-    # A session of its own: Ctrl-C on the server's terminal is for the server, which ends it.
-    child = subprocess.Popen(  # noqa: S603 - our own program
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True, env=surroundings,
-    )  # fmt: skip
-    if hasattr(os, "setpriority"):
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, child.pid, LOWER_PRIORITY)
-    return child
 
 
 def note_waiting(settings: Settings, works: int) -> None:
@@ -178,7 +159,7 @@ def read_improvement(settings: Settings) -> Improvement | None:
         found = Improvement(**orjson.loads(_file(settings).read_bytes()))
     except (FileNotFoundError, orjson.JSONDecodeError, TypeError):
         return None
-    if found.state == RUNNING and not _alive(found.process):
+    if found.state == RUNNING and (found.process is None or not alive(found.process)):
         return replace(found, state="stopped")
     return found
 
@@ -192,15 +173,3 @@ def write_improvement(settings: Settings, noted: Improvement) -> None:
 
 def _file(settings: Settings) -> Path:
     return settings.home / "improving.json"
-
-
-def _alive(process: int | None) -> bool:
-    if process is None:
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -11,11 +11,12 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
+from sqlalchemy.orm import Session
 
 from peerscope.discover.catalogue import catalogue, interactions
 from peerscope.discover.evidence import Mixture, mixed, reader_interactions
@@ -137,8 +138,8 @@ def encode_site(settings: Settings, database: Database, progress: Progress) -> i
     encoder = site_encoder(settings)
     if encoder is None:
         return 0
-    items, _ = _catalogue(database, progress)
-    texts = [item_text(item) for item in items]
+    with database.session() as session:
+        texts = [item_text(item) for item in _items(session, progress)]
     waiting = len(texts) - encoder.known(texts)
     if waiting:
         encoder.encode(texts, progress)
@@ -267,8 +268,7 @@ def _remembering(
     encoder = towers.front.encoder
     if encoder is None:
         return towers
-    front = replace(towers.front, encoder=ForgetfulEncoder(settings.encodings, encoder, unkept))
-    return replace(towers, front=front)
+    return towers.reading_by(ForgetfulEncoder(settings.encodings, encoder, unkept))
 
 
 def _suggest(database: Database, items: list[Item], vectors: Any, progress: Progress) -> int:
@@ -303,10 +303,14 @@ def _with_readers(
 
 
 def _catalogue(database: Database, progress: Progress) -> tuple[list[Item], list[Interaction]]:
-    items: list[Item] = []
     with database.session() as session:
-        for item in catalogue(session):
-            items.append(item)
-            if len(items) % 5000 == 0:
-                progress("reading the record", len(items), None)
-        return items, interactions(session)
+        return _items(session, progress), interactions(session)
+
+
+def _items(session: Session, progress: Progress) -> list[Item]:
+    items: list[Item] = []
+    for item in catalogue(session):
+        items.append(item)
+        if len(items) % 5000 == 0:
+            progress("reading the record", len(items), None)
+    return items

@@ -7,9 +7,7 @@ at low priority, and the site takes the new bundle up when it is published.
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -18,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from peerscope.discover.child import started
 from peerscope.discover.improving import RUNNING, WAITING, read_improvement
 from peerscope.discover.news import News, last_seen, news_since
 from peerscope.discover.readers import Readers
@@ -27,7 +26,6 @@ from peerscope.settings import Settings
 log = logging.getLogger(__name__)
 
 STEPS = ("train", "publish")
-LOWER_PRIORITY = 10
 LONGEST_WAIT = 60.0
 """Seconds between two looks at the clock, so that a machine that slept does not wait for hours more."""
 
@@ -119,20 +117,7 @@ class Retraining:
 
     def _command(self, step: str) -> tuple[int, str]:
         """Run one command of this program on this site; its exit code and the last it said."""
-        command = [sys.executable, "-m", "peerscope", step, "--home", str(self._settings.home)]
-        surroundings = {
-            **os.environ,
-            "PEERSCOPE_DATABASE_URL": self._settings.database_url,
-            "PEERSCOPE_ENCODER": self._settings.encoder,
-        }
-        # A session of its own: Ctrl-C on the server's terminal is for the server, which ends it here.
-        child = self._child = subprocess.Popen(  # noqa: S603 - our own program
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            start_new_session=True, env=surroundings,
-        )  # fmt: skip
-        if hasattr(os, "setpriority"):
-            with suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, child.pid, LOWER_PRIORITY)
+        child = self._child = started(self._settings, step, subprocess.PIPE)
         if self._ending.is_set():
             child.terminate()
         _, said = child.communicate()

@@ -95,7 +95,7 @@ def _files(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def _synced(folder: Path) -> None:
+def synced(folder: Path) -> None:
     """Bring a folder's files and the folders themselves onto the disk."""
     for path in [*folder.rglob("*"), folder]:
         handle = os.open(path, os.O_RDONLY)
@@ -157,7 +157,7 @@ class BundleStore:
         """Remove what a killed process left behind."""
         for path in self.folder.glob(f"{_STAGE}*"):
             owner = path.name.removeprefix(_STAGE).split("-")[0]
-            if not (owner.isdigit() and _alive(int(owner))):
+            if not (owner.isdigit() and alive(int(owner))):
                 shutil.rmtree(path, ignore_errors=True)
 
     def seal(self, staged: Path, manifest: Manifest) -> Manifest:
@@ -169,7 +169,7 @@ class BundleStore:
 
     def publish(self, staged: Path, manifest: Manifest) -> str:
         """Put a sealed folder into service: one rename into place, one rename of the link."""
-        _synced(staged)
+        synced(staged)
         staged.rename(self.path(manifest.id))
         self._point(manifest.id)
         return manifest.id
@@ -224,7 +224,8 @@ class BundleStore:
             shutil.rmtree(doomed, ignore_errors=True)
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether a process with this number runs, be it somebody else's."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

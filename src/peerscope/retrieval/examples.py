@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peerscope.retrieval.histories import Histories, Met
-from peerscope.retrieval.schema import IntArray, Interaction, Item, User
+from peerscope.retrieval.schema import MOST_HISTORY, IntArray, Interaction, Item, User
 
 ASIDE = 10
 """One query in so many is kept aside."""
@@ -28,9 +28,6 @@ SHORTEST_TEXT = 120
 """Characters a text needs so that a span taken out of it leaves something to find."""
 
 SPAN_WORDS = (6, 14)
-MOST_HISTORY = 100
-"""Items of a history that judging hands on; a tower may look at fewer."""
-
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 

@@ -21,6 +21,7 @@ from peerscope.retrieval.overlay import Overlay
 from peerscope.retrieval.pool import Asked, Pool, result_hits
 from peerscope.retrieval.results import Results
 from peerscope.retrieval.schema import (
+    MOST_HISTORY,
     Filter,
     FloatArray,
     Hits,
@@ -34,9 +35,6 @@ from peerscope.retrieval.spelling import Spelling
 from peerscope.retrieval.text import Tokenizer
 
 log = logging.getLogger(__name__)
-
-MOST_HISTORY = 100
-"""Items met before that are looked up for a query; a tower may look at fewer."""
 
 LIFTED = 0.1
 """How much higher, in deviations among the candidates, an item must stand by reason of the history."""

@@ -13,6 +13,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_HISTORY = 100
+"""Items met before that are looked up for a query, served or judged; a tower may look at fewer."""
+
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from peerscope.retrieval.embed import unit_rows
+from peerscope.retrieval.encoder import Encoder
 from peerscope.retrieval.front import Front, Progress
 from peerscope.retrieval.schema import FloatArray, Item, UserInput
 from peerscope.retrieval.text import Tokenizer
@@ -225,6 +226,10 @@ class TwoTowers:
             parts.append(categories.embed([item.fields.get(name, ()) for item in items]))
         known = np.any(pooled, axis=1, keepdims=True)
         return self.item(np.where(known, np.concatenate(parts, axis=1), 0.0).astype(np.float32))
+
+    def reading_by(self, encoder: Encoder) -> TwoTowers:
+        """The same towers with another way to the same encoder's vectors, such as one that keeps them."""
+        return replace(self, front=replace(self.front, encoder=encoder))
 
     def truncated(self, dim: int) -> TwoTowers:
         """Towers that keep the first ``dim`` entries of every vector (Kusupati et al. 2022).

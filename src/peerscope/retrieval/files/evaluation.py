@@ -25,8 +25,8 @@ from peerscope.retrieval.files.stored import StoredCatalogue
 from peerscope.retrieval.fusion import Fusion
 from peerscope.retrieval.histories import Histories
 from peerscope.retrieval.metrics import ndcg, recall, reciprocal_rank
-from peerscope.retrieval.query import MOST_HISTORY, SearchEngine
-from peerscope.retrieval.schema import FloatArray, IntArray, User
+from peerscope.retrieval.query import SearchEngine
+from peerscope.retrieval.schema import MOST_HISTORY, FloatArray, IntArray, User
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -118,10 +118,11 @@ def evaluate_model(
             f"--hold-out was 0. Train it with a part held out."
         )
     stored = StoredCatalogue(store.path(bundle))
-    ids = ItemIds(stored.all_numbers())
-    for own in stored.all_numbers():
-        ids.add(own)
+    numbers = stored.all_numbers()
     stored.close()
+    ids = ItemIds(numbers)
+    for own in numbers:
+        ids.add(own)
     users, events, _ = read_events(known_files(home, given), ids, progress)
     histories = Histories(users, events, (number for _, number in ids))
     found = askings(events.where(held_out.mask(events)), histories)

@@ -6,7 +6,6 @@ was.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import time
@@ -21,7 +20,7 @@ import orjson
 from safetensors import SafetensorError
 
 from peerscope.retrieval.build import BuildReport, build
-from peerscope.retrieval.bundle import BundleError
+from peerscope.retrieval.bundle import BundleError, synced
 from peerscope.retrieval.encoder import installed_encoder
 from peerscope.retrieval.encodings import EncodingCache
 from peerscope.retrieval.files.atomic import written
@@ -230,10 +229,7 @@ def _replace(model: ModelFolder, towers: TwoTowers | None, stated: dict[str, Any
     if towers is not None:
         with _disk_errors():
             save_towers(towers, fresh)
-        for path in [*fresh.rglob("*"), fresh]:
-            handle = os.open(path, os.O_RDONLY)
-            os.fsync(handle)
-            os.close(handle)
+        synced(fresh)
     content = {**stated, "towers": None if towers is None else fresh.name}
     with written(model.trained) as stream:
         stream.write(orjson.dumps(content, option=orjson.OPT_INDENT_2))
@@ -331,11 +327,7 @@ def _disk_errors() -> Iterator[None]:
 def _remembering(towers: TwoTowers, home: Home) -> TwoTowers:
     """The towers with kept encodings, for many texts at once."""
     encoder = towers.front.encoder
-    if encoder is None:
-        return towers
-    return replace(
-        towers, front=replace(towers.front, encoder=EncodingCache(home.encodings, encoder))
-    )
+    return towers if encoder is None else towers.reading_by(EncodingCache(home.encodings, encoder))
 
 
 def _users_in_service(found: Catalogue, towers: TwoTowers | None) -> Iterator[User]:
