@@ -15,17 +15,17 @@ Model = Callable[[Tensor], Tensor]
 @contextmanager
 def evaluating(*models: Model) -> Iterator[None]:
     """Put models into evaluation mode and afterwards each of their modules into the mode it had."""
-    modes = [
-        (module, module.training)
-        for model in models
-        if isinstance(model, nn.Module)
-        for module in model.modules()
-    ]
+    found = [model for model in models if isinstance(model, nn.Module)]
+    modes = [(module, module.training) for model in found for module in model.modules()]
+    was = [model.training for model in found]
     try:
-        for module, _ in modes:
-            module.training = False
+        for model in found:
+            model.eval()
         yield
     finally:
+        # train() first, for modules that do more there than set the mode.
+        for model, training in zip(found, was, strict=True):
+            model.train(training)
         for module, training in modes:
             module.training = training
 
