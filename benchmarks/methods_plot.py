@@ -32,8 +32,10 @@ class Panel:
 def draw(title: str, panels: Sequence[Panel]) -> str:
     """The SVG; a name has the same colour in every panel, and its values are in the description."""
     names = list(dict.fromkeys(name for panel in panels for name in panel.series))
-    width = LEFT + len(panels) * (WIDTH + GAP)
-    legend = TOP + HEIGHT + 58
+    columns = 2 if len(panels) > 3 else len(panels)
+    down = math.ceil(len(panels) / columns)
+    width = LEFT + columns * (WIDTH + GAP)
+    legend = down * (TOP + HEIGHT + 44) + 14
     rows = math.ceil(len(names) / 4)
     height = legend + 20 * rows
     parts = [
@@ -45,7 +47,9 @@ def draw(title: str, panels: Sequence[Panel]) -> str:
         f'<rect class="bg" width="{width}" height="{height}" rx="8"/>',
     ]
     for place, panel in enumerate(panels):
-        parts += _panel(LEFT + place * (WIDTH + GAP), panel, names)
+        row, column = divmod(place, columns)
+        parts.append(f'<g transform="translate(0 {row * (TOP + HEIGHT + 44)})">')
+        parts += [*_panel(LEFT + column * (WIDTH + GAP), panel, names), "</g>"]
     for place, name in enumerate(names):
         x, y = LEFT + place % 4 * 175, legend + 20 * (place // 4)
         parts.append(f'<path class="l{place}" d="M{x} {y - 4}h22"/>')
@@ -92,8 +96,7 @@ def _panel(left: int, panel: Panel, names: Sequence[str]) -> list[str]:
         return TOP + HEIGHT - (y - low) / (high - low) * HEIGHT
 
     parts = [f'<text class="t" x="{left}" y="{TOP - 20}">{panel.title}</text>']
-    for step in range(5):
-        value = low + step / 4 * (high - low)
+    for value in _even(low, high):
         parts.append(f'<path class="g" d="M{left} {up(value):.1f}h{WIDTH}"/>')
         parts.append(
             f'<text class="m" x="{left - 6}" y="{up(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>'
@@ -120,6 +123,13 @@ def _marks(values: Sequence[float], logarithmic: bool) -> list[float]:
     if logarithmic:
         return [x for x in (1, 2, 5, 10, 20, 50, 100, 200, 500) if low <= x <= high]
     return [low, *(round(low + part * (high - low) / 4) for part in (1, 2, 3)), high]
+
+
+def _even(low: float, high: float) -> list[float]:
+    """Three to seven round numbers between the ends."""
+    step = 10 ** math.floor(math.log10(high - low))
+    step = next(s for s in (step / 5, step / 2, step, step * 2) if (high - low) / s <= 7)
+    return [step * n for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:
