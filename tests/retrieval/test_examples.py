@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from peerscope.retrieval import Interaction, Item
 from peerscope.retrieval.examples import judged_queries, training_pairs
 
@@ -40,3 +42,6 @@ def test_about_as_many_items_as_wanted_give_pairs_of_their_own_text() -> None:
     }
     assert 120 < len(chosen[200]) < 240
     assert chosen[200] < chosen[400]
+    every = training_pairs(items, titles, []).weight.sum()
+    some = training_pairs(items, titles, [], most_own=400).weight.sum()
+    assert some == pytest.approx(every, rel=0.15)

@@ -111,25 +111,27 @@ def training_pairs(
         histories: What users had met, over the same catalogue; without them nobody has a history.
         most_own: About how many items give pairs of their own text; ``None`` for all. A hash of the item
             decides, so that items which arrive later leave the choice among the others nearly as it was.
+            Their pairs stand for those of the items left out: they are drawn as often as all would be.
     """
     place = {item.id: number for number, item in enumerate(items)}
     texts = list(item_texts)
     found = _Filling()
-    share = 1.0 if most_own is None else most_own / max(len(items), 1)
+    share = 1.0 if most_own is None else min(1.0, most_own / max(len(items), 1))
+    weight = 0.5 / max(share, 1e-9)
     for number, item in enumerate(items):
         if len(item.text) < SHORTEST_TEXT or kept_aside(f"item:{item.id}"):
             continue
         if _number(f"own:{item.id}") >= share * 2**32:
             continue
         texts.append(item.text)
-        found.add(item.title, None, None, len(texts) - 1, number, 0.5)
+        found.add(item.title, None, None, len(texts) - 1, number, weight)
         # Each item has draws of its own: one that arrives later changes no other span, and what a sentence
         # encoder read of them stays valid.
         cut = _cut(item.text, random.Random(f"{seed}:{item.id}"))  # noqa: S311 - no secret
         if cut is not None:
             span, rest = cut
             texts.append(f"{item.title}\n{rest}")
-            found.add(span, None, None, len(texts) - 1, number, 0.5)
+            found.add(span, None, None, len(texts) - 1, number, weight)
     aside: dict[str, bool] = {}
     for given in interactions:
         number = place.get(given.item_id, -1)
