@@ -19,11 +19,11 @@ from typing import Any
 import orjson
 from safetensors import SafetensorError
 
+from peerscope.atomic import written
 from peerscope.retrieval.build import BuildReport, build
 from peerscope.retrieval.bundle import BundleError, synced
 from peerscope.retrieval.encoder import installed_encoder
 from peerscope.retrieval.encodings import EncodingCache
-from peerscope.retrieval.files.atomic import written
 from peerscope.retrieval.files.catalogue import Catalogue, Files, read_catalogue
 from peerscope.retrieval.files.changes import ChangeLog
 from peerscope.retrieval.files.held_out import SHARE, By, HeldOutPart
