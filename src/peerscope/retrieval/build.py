@@ -192,12 +192,11 @@ def _fitted(engine: SearchEngine, items: Sequence[Item], judged: Sequence[Judged
     """
     if engine.towers is None:
         return Fusion(dense=0.0)
-    links = [one for one in judged if not one.untitled]
-    if len(links) >= FEWEST_LINKS:
-        return fit(held_out_rows(engine, items, links))
     front = engine.towers.front if isinstance(engine.towers, TwoTowers) else None
     encoded = front is not None and (front.encoder is not None or front.bag.taught)
-    return Fusion(dense=ENCODED_WEIGHT) if encoded else Fusion()
+    start = Fusion(dense=ENCODED_WEIGHT) if encoded else Fusion()
+    links = [one for one in judged if not one.untitled]
+    return fit(held_out_rows(engine, items, links), start) if len(links) >= FEWEST_LINKS else start
 
 
 def _gates(
