@@ -120,7 +120,8 @@ def build(
         search = SearchEngine(opened, towers, Fusion(), tokenizer, spelling)
         report("fitting the order", 0, None)
         histories = Histories(users, interactions, (item.id for item in items))
-        judged = judged_queries(items, interactions, HELD_OUT, histories)
+        read = towers is None or not towers.titles_only
+        judged = judged_queries(items, interactions, HELD_OUT, histories, titles=read)
         fitting, judging = judged[::2], judged[1::2]
         search.fusion = _fitted(search, items, fitting)
         report("passing the gates", 0, None)
