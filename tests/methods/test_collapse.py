@@ -109,6 +109,14 @@ def test_the_mean_is_asked_before_the_rank() -> None:
     assert report.kind == "dimensional"
 
 
+def test_two_opposite_points_are_collapse_in_few_dimensions_too() -> None:
+    generator = np.random.default_rng(11)
+    side = generator.choice([-1.0, 1.0], size=(200, 1)) * np.ones((1, 16))
+    report = collapse_report(side + 0.01 * generator.normal(size=(200, 16)))
+    assert report.centre < 0.3
+    assert report.kind == "dimensional"
+
+
 def test_a_mean_of_length_0_95_is_collapse_however_the_rest_is_spread() -> None:
     # an even sphere around a mean: every dimension of the rest deviates alike
     generator = np.random.default_rng(7)

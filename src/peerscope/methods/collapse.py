@@ -26,6 +26,7 @@ HIGHEST_CENTRE = 0.95
 LEAST_SPREAD = 0.25
 HIGHEST_COSINE = 0.9
 LEAST_RANK_SHARE = 0.05
+LEAST_RANK = 1.5
 FEWEST = 16
 """Fewer vectors are not judged: a handful of texts that share two words lie in one point by nature."""
 
@@ -182,7 +183,7 @@ def verdict(
             f"The vectors lie in nearly one point: their mean has length {centre:.2f} of 1, "
             f"spread {spread:.2f} (1 is even), mean cosine {cosine:.2f}."
         )
-    if rank < LEAST_RANK_SHARE * reachable and reachable >= FEWEST:
+    if rank < max(LEAST_RANK_SHARE * reachable, LEAST_RANK) and reachable >= FEWEST:
         return "dimensional", (
             f"The vectors use few directions: effective rank {rank:.1f} of {reachable} reachable."
         )
