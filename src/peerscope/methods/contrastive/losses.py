@@ -14,7 +14,7 @@ from abc import abstractmethod
 from torch import Tensor, nn
 
 from peerscope.methods.contrastive import scores as functions
-from peerscope.methods.contrastive.pairs import contrast
+from peerscope.methods.contrastive.pairs import Contrast, contrast
 
 
 class ContrastiveLoss(nn.Module):
@@ -51,13 +51,24 @@ class ContrastiveLoss(nn.Module):
             log_expected: Log of how often each candidate is expected, in the order of `contrast`'s columns,
                 shape ``[candidates]``.
         """
-        found = contrast(
-            queries, keys, queue=queue, in_batch=self.in_batch, same_view=self.same_view,
-            excluded=excluded, beta=self.beta,
-        )  # fmt: skip
+        found = self.contrast(queries, keys, queue=queue, excluded=excluded)
         return self.on_scores(
             found.scores, found.positives, excluded=found.excluded, log_expected=log_expected
         )
+
+    def contrast(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        *,
+        queue: Tensor | None = None,
+        excluded: Tensor | None = None,
+    ) -> Contrast:
+        """The score matrix that the loss is taken of; arguments as in `forward`."""
+        return contrast(
+            queries, keys, queue=queue, in_batch=self.in_batch, same_view=self.same_view,
+            excluded=excluded, beta=self.beta,
+        )  # fmt: skip
 
     @abstractmethod
     def on_scores(
