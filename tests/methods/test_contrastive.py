@@ -258,6 +258,16 @@ def test_the_gradient_of_info_nce_is_its_share_times_that_of_decoupled_contrast(
         assert mine == pytest.approx(theirs, rel=1e-12, abs=1e-15)
 
 
+def test_info_nce_and_the_share_are_softplus_and_sigmoid_of_decoupled_contrast() -> None:
+    scores, positives, excluded = scored(12, rows=30, columns=9)
+    given_more = torch.tensor(scores), torch.tensor(positives), 0.2
+    out = {"excluded": torch.tensor(excluded)}
+    gap = decoupled(*given_more, reduction="none", **out).numpy()
+    info = sampled_softmax(*given_more, reduction="none", **out).numpy()
+    assert info == pytest.approx(np.log1p(np.exp(gap)), rel=1e-12)
+    assert negative_share(*given_more, **out).numpy() == pytest.approx(1 - np.exp(-info), rel=1e-9)
+
+
 def test_the_gradient_to_a_query_is_a_scalar_times_a_vector() -> None:
     """Zhang et al. 2022, section 3: W / t times (the key less the softmax mean of the negatives)."""
     queries, keys = (part.detach() for part in views(5))

@@ -7,9 +7,10 @@ leaves the positive out of the denominator, and with it the weight ``W`` that th
 Dual temperature (Zhang et al., CVPR 2022) takes that weight from a second temperature. The hinge is DPSR's
 (SIGIR 2020, equation 2).
 
-One identity holds them together: the gradient of InfoNCE is ``W(t)`` times that of decoupled contrast, ``W``
-being the share of probability that an anchor's negatives take. So dual temperature is ``sg[W(outer)]`` times
-decoupled contrast here. The authors' code multiplies InfoNCE by ``sg[W(outer) / W(t)]`` instead: another
+One number an anchor holds them together: ``D(t)``, decoupled contrast, the logsumexp of the negatives'
+logits less the positive's. InfoNCE is ``softplus(D(t))``; the share of probability that its negatives take,
+``W(t)``, which is the weight of the anchor in InfoNCE's gradient, is ``sigmoid(D(t))``; dual temperature is
+``sg[W(outer)] * D(t)``. The authors' code multiplies InfoNCE by ``sg[W(outer) / W(t)]`` instead: another
 value, the same gradient, and a division by a number that is 0 in float32 when the positive is far ahead.
 """
 
@@ -68,14 +69,11 @@ def negative_share(
     """``W``: the share of the softmax that the negatives of each query take, shape ``[queries]``, in [0, 1].
 
     It is the weight of an anchor in the gradient of InfoNCE (Zhang et al. 2022, their scalar or
-    inter-anchor part), summed over the negatives: one less the positive's share is 0 in float32 long before
-    the sum is. Arguments as in `sampled_softmax`.
+    inter-anchor part), as the sigmoid of decoupled contrast: one less the positive's share, as the softmax
+    gives it, is 0 in float32 long before this is. Arguments as in `sampled_softmax`.
     """
     logits = _logits(scores, temperature, log_expected)
-    keep = _places(scores, positives)
-    if excluded is not None:
-        logits = logits.masked_fill(excluded & ~keep, float("-inf"))
-    return logits.softmax(dim=1).masked_fill(keep, 0.0).sum(dim=1)
+    return _decoupled(logits, positives, excluded).sigmoid()
 
 
 def decoupled(
@@ -106,14 +104,8 @@ def decoupled(
     Raises:
         ValueError: As in `sampled_softmax`.
     """
-    logits = _logits(scores, temperature, log_expected)
-    out = _places(scores, positives)
-    if excluded is not None:
-        out = out | excluded
-    # A row of nothing but -inf has a gradient of NaN even where its value is thrown away afterwards.
-    alone = out.all(dim=1)
-    negatives = logits.masked_fill(out & ~alone[:, None], float("-inf")).logsumexp(dim=1)
-    each = (negatives - logits.gather(1, positives[:, None])[:, 0]).masked_fill(alone, 0.0)
+    each = _decoupled(_logits(scores, temperature, log_expected), positives, excluded)
+    each = each.masked_fill(each == float("-inf"), 0.0)
     if weight is not None:
         each = weight.detach() * each
     return _reduced(each, reduction)
@@ -175,13 +167,13 @@ def scale_matched(
     """
     fixed = scores.detach()
     inner, outer = (
-        negative_share(fixed, positives, t, log_expected=log_expected, excluded=excluded)
+        _decoupled(_logits(fixed, t, log_expected), positives, excluded)
         for t in (temperature, outer_temperature)
     )
-    # Relative to the largest first: where all are tiny, their mean would underflow and theirs would not.
-    least = torch.finfo(inner.dtype).tiny
-    relative = inner / inner.max().clamp_min(least)
-    weight = outer.mean() * relative / relative.mean().clamp_min(least)
+    # W(t) over its mean, from logarithms: the shares themselves may all be 0 in float32. Where no query has a
+    # negative there is nothing to weigh.
+    relative = (functional.logsigmoid(inner).softmax(dim=0) * len(inner)).nan_to_num(0.0)
+    weight = outer.sigmoid().mean() * relative
     return decoupled(
         scores, positives, temperature, weight=weight,
         log_expected=log_expected, excluded=excluded, reduction=reduction,
@@ -242,6 +234,15 @@ def _logits(scores: Tensor, temperature: float, log_expected: Tensor | None) -> 
         raise ValueError(f"The temperature must be above 0, not {temperature}.")
     logits = _wide(scores) / temperature
     return logits if log_expected is None else logits - log_expected
+
+
+def _decoupled(logits: Tensor, positives: Tensor, excluded: Tensor | None) -> Tensor:
+    """Logsumexp of the negatives' logits less the positive's; -inf for a query without a negative."""
+    place = positives[:, None]
+    nothing = float("-inf")
+    negatives = logits if excluded is None else logits.masked_fill(excluded, nothing)
+    negatives = negatives.scatter(1, place, nothing)
+    return negatives.logsumexp(dim=1) - logits.gather(1, place)[:, 0]
 
 
 def _places(scores: Tensor, positives: Tensor) -> Tensor:
