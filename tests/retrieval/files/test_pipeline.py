@@ -325,3 +325,30 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path, shop_files) -> None:
     whole = train_model(Home(tmp_path / "other"), "main", shop_files, changes=changes)
     assert json.dumps(report.figures["passes"]) == json.dumps(whole.figures["passes"])
     assert not (home / "models" / "main" / "partial" / "training").exists()
+
+
+def test_a_warm_start_goes_on_from_the_last_towers(tmp_path, shop_files) -> None:
+    changes = ("threads=1", "epochs=2", "width=32", "batch=64", "learning_rate=0.0003")
+    home = Home(tmp_path / "home")
+    first = train_model(home, "main", shop_files, changes=changes)
+    reached = max(one["ndcg@10"] for one in first.figures["passes"])
+    assert reached > first.figures["start"]
+    second = train_model(home, "main", shop_files, changes=changes, warm=True)
+    assert second.figures["warm"]
+    assert second.figures["start"] == pytest.approx(reached, abs=1e-6)
+
+
+@pytest.mark.parametrize("before", ["nothing", "another width", "a broken file"])
+def test_a_warm_start_without_fitting_towers_starts_anew_and_says_so(
+    tmp_path, shop_files, before
+) -> None:
+    home = Home(tmp_path / "home")
+    changes = ("threads=1", "epochs=1", "hidden=32", "width=32", "batch=64")
+    if before != "nothing":
+        train_model(home, "main", shop_files, changes=(*changes[:2], "hidden=16", *changes[3:]))
+    if before == "a broken file":
+        folder = home.model("main").folder / trained_state(home.model("main"))["towers"]
+        (folder / "towers.safetensors").write_bytes(b"broken")
+    report = train_model(home, "main", shop_files, changes=changes, warm=True)
+    assert not report.figures["warm"]
+    assert "started anew" in report.note
