@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="the extra `learn` is not installed"
 from small_nets import SmallNet, images  # noqa: E402
 from torch import nn  # noqa: E402
 
+from peerscope.methods.backbones import backbone  # noqa: E402
 from peerscope.methods.branch import Branch  # noqa: E402
 from peerscope.methods.momentum import Ema, Momentum, mask_of  # noqa: E402
 from peerscope.methods.stability import DriftMeter, GradientMeter  # noqa: E402
@@ -105,6 +106,23 @@ def test_parts_add_up_to_the_whole() -> None:
     whole = online(view)
     for start in range(4):
         assert torch.equal(online(online.until(view, start), start), whole)
+
+
+@pytest.mark.parametrize("name", ["conv4", "resnet18", "vit"])
+def test_backbones_are_rows_of_parts(name) -> None:
+    settings = {
+        "conv4": {}, "resnet18": {"width": 0.1}, "vit": {"dim": 16, "depth": 2, "heads": 2},
+    }  # fmt: skip
+    torch.manual_seed(0)
+    online = Branch(backbone(name, channels=1, **settings[name]), nn.Identity()).eval()
+    view = torch.randn(3, 1, 16, 16)
+    whole = online(view)
+    assert len(online.parts) == len(online.encoder.blocks) + 1
+    for start in range(len(online.parts)):
+        assert torch.allclose(online(online.until(view, start), start), whole, atol=1e-6)
+    target = Momentum(online, Ema("suffix-2"))
+    assert torch.allclose(target(online, online.until(view, target.start)), whole, atol=1e-5)
+    assert not any("blocks/0" in key for key, _ in target.named_buffers())
 
 
 def test_the_shared_parts_are_passed_once_and_the_target_has_no_gradient() -> None:

@@ -24,13 +24,10 @@ from peerscope.methods.gradient_parts import (  # noqa: E402
     pulled,
     share_of,
 )
-from peerscope.methods.heads import (  # noqa: E402
-    LinearPredictor,
-    siamese_predictor,
-    siamese_projector,
-)
+from peerscope.methods.mlp import mlp  # noqa: E402
 from peerscope.methods.siamese import (  # noqa: E402
     InversePredictor,
+    LinearPredictor,
     Mirror,
     MovingAverage,
     Naive,
@@ -43,7 +40,7 @@ from peerscope.methods.siamese import (  # noqa: E402
 
 def pieces(seed: int = 0, width: int = 6):
     torch.manual_seed(seed)
-    return SmallNet(), siamese_projector(8, width, 8), siamese_predictor(width, 4)
+    return SmallNet(), mlp((8, 8, 8, width)), mlp((width, 4, width))
 
 
 def slopes(method, views) -> dict[str, np.ndarray]:
@@ -74,7 +71,7 @@ def made():
 
 def test_the_losses_are_their_formulas(made) -> None:
     a, b, h = made
-    inverse = siamese_predictor(6, 4)
+    inverse = mlp((6, 4, 6))
     p, q = h(a).detach(), h(b).detach()
     encoder, projector, _ = pieces()
     told = {
@@ -322,7 +319,7 @@ def trained(make, views: int = 2, steps: int = 200):
     """The report on the vectors that the loss acts on, after a short training on random images."""
     torch.manual_seed(0)
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(16, 32), nn.ReLU())
-    method = make(encoder, siamese_projector(32, 32, 32), siamese_predictor(32, 8))
+    method = make(encoder, mlp((32, 32, 32, 32)), mlp((32, 8, 32)))
     optimizer = torch.optim.SGD(method.parameters(), lr=0.2, momentum=0.9)
     base, generator = images(512, 7), torch.Generator().manual_seed(0)
     for _ in range(steps):

@@ -14,7 +14,8 @@
 | `simclr_momentum` | momentum, by mask | batch | two | queries | InfoNCE |
 
 Every function takes an encoder that has ``dim``, or a ``projector`` that gives vectors of length ``width``.
-Temperatures and rates are those of the official scripts for CIFAR-100 where a method has them.
+Temperatures, rates and the projector (two layers of 128, no norm) are those of the official scripts for
+CIFAR-100 where a method has them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from torch import nn
 
 from peerscope.methods.contrastive import Decoupled, DualTemperature, InfoNCE, ScaleMatched
 from peerscope.methods.frameworks import Framework, Queue
-from peerscope.methods.heads import contrast_projector, siamese_predictor
+from peerscope.methods.mlp import mlp
 from peerscope.methods.momentum import Ema
 from peerscope.methods.siamese import NegativeCosine
 
@@ -183,7 +184,7 @@ def byol_like(
         encoder,
         NegativeCosine(),
         projector=_projected(encoder, projector, width),
-        predictor=siamese_predictor(width, max(width // 4, 1)) if predictor is None else predictor,
+        predictor=mlp((width, max(width // 4, 1), width)) if predictor is None else predictor,
         momentum=Ema("full", 0.99, 1.0) if ema is None else ema,
     )
 
@@ -194,4 +195,4 @@ def _projected(encoder: nn.Module, projector: nn.Module | None, width: int) -> n
     dim = getattr(encoder, "dim", None)
     if not isinstance(dim, int):
         raise ValueError("The encoder has no dim: give a projector, nn.Identity() for none.")
-    return contrast_projector(dim, width)
+    return mlp((dim, 128, width), norm=None)

@@ -258,5 +258,41 @@ class SameBatch(OnViews):
         return self.told(loss, acting)
 
 
+class LinearPredictor(nn.Module):
+    """The simplified predictors of Zhang et al. 2022: a bias, a matrix or both, on vectors of unit length.
+
+    Args:
+        width: Length of the vectors.
+        weight: Whether there is a matrix; it starts as the identity.
+        bias: Whether there is a bias; it starts as zero and is added after the matrix.
+        squash: Squash what is stored by ``tanh(x / 2)`` before it is used, which bounds it by 1.
+
+    Raises:
+        ValueError: There is neither a matrix nor a bias.
+    """
+
+    def __init__(
+        self, width: int, *, weight: bool = False, bias: bool = True, squash: bool = False
+    ) -> None:
+        super().__init__()
+        if not weight and not bias:
+            raise ValueError("A predictor needs a matrix or a bias.")
+        self.squash = squash
+        self.weight = nn.Parameter(torch.eye(width)) if weight else None
+        self.bias = nn.Parameter(torch.zeros(width)) if bias else None
+
+    def forward(self, given: Tensor) -> Tensor:
+        """Predictions, shape ``[n, width]`` to the same."""
+        found = functional.normalize(given, dim=1)
+        if self.weight is not None:
+            found = found @ self._used(self.weight).T
+        if self.bias is not None:
+            found = found + self._used(self.bias)
+        return found
+
+    def _used(self, stored: Tensor) -> Tensor:
+        return (stored / 2).tanh() if self.squash else stored
+
+
 def _both(one_way: Callable[[Tensor, Tensor], Tensor], first: Tensor, second: Tensor) -> Tensor:
     return (one_way(first, second) + one_way(second, first)) / 2
