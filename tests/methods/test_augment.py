@@ -266,6 +266,14 @@ def test_presets_give_normalised_views_of_their_size(recipe: Recipe) -> None:
     torch.testing.assert_close(one.float(), exact, atol=2e-3, rtol=2e-3)
 
 
+def test_views_can_be_compiled_in_one_graph() -> None:
+    images = torch.randint(0, 256, (5, 3, 16, 16), dtype=torch.uint8, generator=seeded())
+    view = View(replace(COLOUR_32, size=12, blur=0.5, solarise=0.3))
+    drawn = view.draw(5, 16, 16, generator=seeded())
+    compiled = torch.compile(view.apply, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(images, drawn), view.apply(images, drawn))
+
+
 def test_whole_images_are_normalised_like_views() -> None:
     images = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8, generator=seeded())
     made = normalised(images, COLOUR_32)
