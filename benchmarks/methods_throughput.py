@@ -30,7 +30,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from peerscope.methods.augment import COLOUR_32, TwoViews, View
+from peerscope.methods.augment import COLOUR_32, GREY_28, Recipe, TwoViews, View
 from peerscope.methods.backbones import backbone
 from peerscope.methods.batches import Batches
 from peerscope.methods.datasets import cifar10
@@ -283,6 +283,48 @@ def work(name: str, arguments: argparse.Namespace) -> dict[str, float]:
     }
 
 
+def costs(arguments: argparse.Namespace) -> None:
+    """What a view costs, step by step, and what sampling at the same points would."""
+    torch.set_num_threads(1)
+    images = cifar10("test").images[: arguments.batch]
+    nothing = Recipe(flip=0, jitter=0, grey=0)
+    only: dict[str, Recipe] = {
+        "crop and flip, bilinear": replace(nothing, flip=0.5),
+        "crop and flip, bicubic": replace(nothing, flip=0.5, interpolation="bicubic"),
+        "brightness, contrast, saturation": replace(nothing, jitter=0.8, hue=0),
+        "hue": replace(nothing, jitter=0.8, brightness=0, contrast=0, saturation=0),
+        "greyscale": replace(nothing, grey=0.2),
+        "blur": replace(nothing, blur=0.5),
+        "solarisation": replace(nothing, solarise=0.2),
+        "preset of 32 pixels": COLOUR_32,
+    }
+    base = least(partial(View(nothing), images))
+    print("| step | µs an image and view |\n| --- | --- |")
+    for name, recipe in only.items():
+        taken = least(partial(View(recipe), images))
+        whole = name.startswith(("crop", "preset"))
+        print(f"| {name} | {(taken if whole else taken - base) / len(images) * 1e6:.1f} |")
+    grid = torch.rand(len(images), 32, 32, 2) * 2 - 1
+    sample = partial(nn.functional.grid_sample, images / 255, grid, align_corners=False)
+    print(
+        f"| `grid_sample` alone, grid given, bilinear | {least(sample) / len(images) * 1e6:.1f} |"
+    )
+    grey = images[:, :1, 2:30, 2:30].contiguous()
+    small = least(partial(View(GREY_28), grey))
+    print(f"| preset of 28 pixels, one channel | {small / len(images) * 1e6:.1f} |")
+
+
+def least(call: Callable[[], object]) -> float:
+    """Shortest process time of a call, in seconds."""
+    call()
+    taken = []
+    for _ in range(15):
+        began = time.process_time()
+        call()
+        taken.append(time.process_time() - began)
+    return min(taken)
+
+
 def agreement() -> None:
     """Ours and kornia's views of the same crops and factors, against Pillow or against each other."""
     import numpy as np
@@ -366,6 +408,7 @@ def main() -> None:
     )
     reader.add_argument("--systems", nargs="+", choices=SYSTEMS, help="all but the compiled one")
     reader.add_argument("--agreement", action="store_true", help="compare the views with kornia's")
+    reader.add_argument("--costs", action="store_true", help="what a view costs, step by step")
     reader.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = reader.parse_args()
     if arguments.worker:
@@ -373,6 +416,9 @@ def main() -> None:
         return
     if arguments.agreement:
         agreement()
+    if arguments.costs:
+        costs(arguments)
+    if arguments.agreement or arguments.costs:
         return
     wanted = arguments.systems or [name for name in SYSTEMS if name not in LEFT_OUT]
     chosen = [name for name in wanted if arguments.peers or name not in PEERS]

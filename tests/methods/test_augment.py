@@ -315,3 +315,14 @@ def test_images_that_cannot_be_used_are_refused(images: Tensor, message: str) ->
 def test_a_recipe_out_of_bounds_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Recipe(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_views_on_a_gpu_are_those_on_the_cpu() -> None:
+    images = torch.randint(0, 256, (70, 3, 32, 32), dtype=torch.uint8, generator=seeded())
+    view = View(replace(COLOUR_32, blur=0.5, solarise=0.2))
+    expected = view(images, seeded(1))
+    made = view(images.cuda(), seeded(1))
+    assert made.is_cuda
+    # A pixel at the threshold of the solarisation may fall on either side.
+    assert float(((made.cpu() - expected).abs() > 1e-3).float().mean()) < 1e-3
