@@ -9,7 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from peerscope.methods.contrastive import dual_temperature, hinge_attention, sampled_softmax
+from peerscope.methods.contrastive import (
+    dual_temperature,
+    hinge_attention,
+    sampled_softmax,
+    soft_dot,
+)
 from peerscope.retrieval.learn.config import TrainConfig
 
 
@@ -72,13 +77,6 @@ def _masked(scores: Tensor, excluded: Tensor, config: TrainConfig) -> Tensor:
         return excluded
     own = scores.detach().diagonal()[:, None]
     return excluded | (scores.detach() > own + config.mask_above)
-
-
-def soft_dot(scores: Tensor, beta: float) -> Tensor:
-    """DPSR equation 1: scores of K heads, shape ``[n, K, c]``, as one, shape ``[n, c]``."""
-    if scores.shape[1] == 1:
-        return scores[:, 0]
-    return ((scores / beta).softmax(dim=1) * scores).sum(dim=1)
 
 
 def separation(heads: Tensor) -> Tensor:
