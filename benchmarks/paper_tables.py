@@ -25,6 +25,9 @@ from peerscope.retrieval import Interaction, train
 from peerscope.retrieval.learn.config import TrainConfig, paper
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+DEFAULT = f"paper, alpha {paper().alpha}"
+"""Measured under another name: DPSR-h with readers, DPSR without."""
+
 LABEL_WEIGHT = 10.0
 """Of a label against a pair made of a product's own text."""
 
@@ -48,7 +51,9 @@ FIGURE_7 = {
 def settings() -> dict[str, dict[str, Any]]:
     """Changes of the configuration ``paper`` whose AUC is measured, by label."""
     found: dict[str, dict[str, Any]] = {"paper, DPSR": {}, "paper, unclicked only": {"hard": 4}}
-    found |= {f"paper, alpha {alpha}": {"alpha": alpha} for alpha in ALPHAS}
+    found |= {
+        f"paper, alpha {alpha}": {"alpha": alpha} for alpha in ALPHAS if alpha != paper().alpha
+    }
     return found | {f"paper, {heads} heads": {"heads": heads} for heads in (2, 4)}
 
 
@@ -122,10 +127,12 @@ class Figures:
 
     def of_log(self, label: str, name: str) -> list[float]:
         """Means over test queries, one a seed."""
+        label = "paper, DPSR-h" if label == DEFAULT else label
         return [float(np.nanmean(one["test"][name])) for one in self._log.get(label, [])]
 
     def auc(self, label: str) -> list[float]:
         """One a seed."""
+        label = "paper, DPSR" if label in (DEFAULT, "paper, DPSR-h") else label
         return [one["auc"] for one in self._labels.get(label, [])]
 
 
@@ -159,13 +166,12 @@ def tables(figures: Figures, lexical: dict[str, float]) -> str:
         ]  # fmt: skip
         lines.append(f"| {alpha} | " + " | ".join(cells) + " |")
     lines += ["", "| heads | Top-1 | Top-10 | nDCG@10 | AUC |", "| --- |" + " --- |" * 4]
-    for label, one in (
-        ("paper, DPSR-h", "paper, alpha 0.5"), ("paper, 2 heads", ""), ("paper, 4 heads", ""),
-        ("best, attention", ""), ("best, 2 heads", ""), ("best, 2 heads, kept apart", ""),
-        ("best, 4 heads", ""), ("best, 4 heads, kept apart", ""),
+    for label in (
+        "paper, DPSR-h", "paper, 2 heads", "paper, 4 heads", "best, attention", "best, 2 heads",
+        "best, 2 heads, kept apart", "best, 4 heads", "best, 4 heads, kept apart",
     ):  # fmt: skip
         cells = [shown(figures.of_log(label, name)) for name in ("top1", "top10", "ndcg@10")]
-        area_here = figures.auc(one or label)
+        area_here = figures.auc(label)
         cells.append(shown(area_here) if area_here else "")
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -240,19 +240,6 @@ def test_latent_semantic_analysis_is_the_truncated_svd() -> None:
     assert captured == pytest.approx(np.linalg.norm(dense @ exact) ** 2, rel=0.01)
 
 
-def test_one_query_is_never_both_learned_and_judged(items) -> None:
-    from peerscope.retrieval.examples import judged_queries, training_pairs
-
-    pairs = [Interaction(f"query {n}", items[n % 240].id, kind="cites") for n in range(500)]
-    learned = training_pairs(items, [i.title for i in items], pairs)
-    judged = judged_queries(items, pairs, 400)
-    assert judged
-    assert not {one.query for one in judged} & set(learned.queries)
-    assert judged == judged_queries(list(reversed(items)), list(reversed(pairs)), 400) or {
-        one.query for one in judged
-    } == {one.query for one in judged_queries(list(reversed(items)), list(reversed(pairs)), 400)}
-
-
 def test_a_title_that_was_taken_away_is_not_missed(items, store) -> None:
     from peerscope.retrieval.build import held_out_rows
     from peerscope.retrieval.examples import judged_queries

@@ -16,11 +16,11 @@ from peerscope.retrieval.towers import Categories, History, Tower, soft_dot
 
 torch = pytest.importorskip("torch", reason="the extra `learn` is not installed")
 
+from peerscope.methods.contrastive import soft_dot as torch_soft_dot  # noqa: E402
 from peerscope.retrieval.learn.data import known_answers, meeting  # noqa: E402
 from peerscope.retrieval.learn.lists import Lists  # noqa: E402
 from peerscope.retrieval.learn.model import Model, attended  # noqa: E402
 from peerscope.retrieval.learn.objective import disuse, objective, separation  # noqa: E402
-from peerscope.retrieval.learn.objective import soft_dot as torch_soft_dot  # noqa: E402
 
 QUICK = {"epochs": 2, "hidden": (16,), "batch": 64, "threads": 1}
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from peerscope.atomic import written
 from peerscope.cli.context import Home, Json, err, open_record, out, print_json, settings_for
 from peerscope.cli.errors import CommandError, Exit, explained
 from peerscope.discover.events import export_events
@@ -88,17 +87,7 @@ def _format(form: str | None, output: Path | None) -> str:
 
 
 def _write_whole(output: Path, pieces: Iterable[str]) -> int:
-    """Write beside the target and rename, so that the file is whole or as it was."""
-    handle, name = tempfile.mkstemp(dir=output.resolve().parent, prefix=f".{output.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            for piece in pieces:
-                stream.write(piece)
-            stream.flush()
-            os.fsync(stream.fileno())
-            size = stream.tell()
-        Path(name).replace(output)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return size
+    with written(output.resolve()) as stream:
+        for piece in pieces:
+            stream.write(piece.encode())
+        return stream.tell()

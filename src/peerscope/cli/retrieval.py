@@ -76,6 +76,9 @@ def train(
             show_default=False,
         ),
     ] = None,
+    warm: Annotated[
+        bool, typer.Option("--warm", help="Go on from the model's last towers if they fit.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Read and check the files and train the towers; a run that was stopped goes on after its last pass."""
@@ -87,7 +90,8 @@ def train(
         with reporting(err) as progress:
             report = train_model(
                 folder, name, files or [], preset=config, changes=changes or (),
-                share=hold_out, by=cast(By | None, by), encoder=settings.encoder, progress=progress,
+                share=hold_out, by=cast(By | None, by), encoder=settings.encoder,
+                warm=warm, progress=progress,
             )  # fmt: skip
         _say_problems(report.catalogue, folder)
         number, by_what = report.events_held_out, report.held_out.by

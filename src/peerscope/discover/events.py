@@ -15,12 +15,12 @@ from typing import Any
 
 import orjson
 
+from peerscope.atomic import written
 from peerscope.discover.catalogue import catalogue
 from peerscope.discover.evidence import reader_interactions
 from peerscope.discover.readers import DAY, Readers
 from peerscope.record import Database
 from peerscope.retrieval import Interaction, Item
-from peerscope.retrieval.files.atomic import written
 
 FILES = ("items.jsonl", "users.jsonl", "interactions.jsonl")
 

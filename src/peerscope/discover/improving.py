@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from peerscope.atomic import written
 from peerscope.discover.child import started
 from peerscope.discover.pipeline import (
     Progress,
@@ -165,10 +166,9 @@ def read_improvement(settings: Settings) -> Improvement | None:
 
 
 def write_improvement(settings: Settings, noted: Improvement) -> None:
-    """Note what the background work is doing; written beside and renamed."""
-    fresh = _file(settings).with_suffix(f".{os.getpid()}")
-    fresh.write_bytes(orjson.dumps(replace(noted, changed=time.time())))
-    fresh.replace(_file(settings))
+    """Note what the background work is doing."""
+    with written(_file(settings)) as stream:
+        stream.write(orjson.dumps(replace(noted, changed=time.time())))
 
 
 def _file(settings: Settings) -> Path:

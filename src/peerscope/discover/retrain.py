@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from peerscope.atomic import written
 from peerscope.discover.child import started
 from peerscope.discover.improving import RUNNING, WAITING, read_improvement
 from peerscope.discover.news import News, last_seen, news_since
@@ -140,8 +141,7 @@ def read_state(settings: Settings) -> dict[str, Any] | None:
 
 
 def write_state(settings: Settings, **changes: float | str) -> None:
-    """Change what the schedule says about itself; written beside and renamed."""
-    path = state_file(settings)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(orjson.dumps((read_state(settings) or {}) | changes))
-    fresh.replace(path)
+    """Change what the schedule says about itself."""
+    content = orjson.dumps((read_state(settings) or {}) | changes)
+    with written(state_file(settings)) as stream:
+        stream.write(content)

@@ -33,9 +33,12 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 def kept_aside(key: str) -> bool:
     """Whether the query with this key is kept from training."""
-    return (
-        int.from_bytes(blake2b(key.encode("utf-8", "replace"), digest_size=4).digest()) % ASIDE == 0
-    )
+    return _number(key) % ASIDE == 0
+
+
+def _number(key: str) -> int:
+    """A hash from 0 to 2^32 - 1."""
+    return int.from_bytes(blake2b(key.encode("utf-8", "replace"), digest_size=4).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,23 +109,29 @@ def training_pairs(
         interactions: Given pairs; those that point to no item, or have no query, are passed over.
         seed: Seed of the spans.
         histories: What users had met, over the same catalogue; without them nobody has a history.
-        most_own: Items that give pairs of their own text, at most (evenly spaced); ``None`` for all.
+        most_own: About how many items give pairs of their own text; ``None`` for all. A hash of the item
+            decides, so that items which arrive later leave the choice among the others nearly as it was.
+            Their pairs stand for those of the items left out: they are drawn as often as all would be.
     """
-    generator = random.Random(seed)  # noqa: S311 - a sample for training, not a secret
     place = {item.id: number for number, item in enumerate(items)}
     texts = list(item_texts)
     found = _Filling()
-    step = 1 if not most_own else max(1, -(-len(items) // most_own))
+    share = 1.0 if most_own is None else min(1.0, most_own / max(len(items), 1))
+    weight = 0.5 / max(share, 1e-9)
     for number, item in enumerate(items):
-        if number % step or len(item.text) < SHORTEST_TEXT or kept_aside(f"item:{item.id}"):
+        if len(item.text) < SHORTEST_TEXT or kept_aside(f"item:{item.id}"):
+            continue
+        if _number(f"own:{item.id}") >= share * 2**32:
             continue
         texts.append(item.text)
-        found.add(item.title, None, None, len(texts) - 1, number, 0.5)
-        cut = _cut(item.text, generator)
+        found.add(item.title, None, None, len(texts) - 1, number, weight)
+        # Each item has draws of its own: one that arrives later changes no other span, and what a sentence
+        # encoder read of them stays valid.
+        cut = _cut(item.text, random.Random(f"{seed}:{item.id}"))  # noqa: S311 - no secret
         if cut is not None:
             span, rest = cut
             texts.append(f"{item.title}\n{rest}")
-            found.add(span, None, None, len(texts) - 1, number, 0.5)
+            found.add(span, None, None, len(texts) - 1, number, weight)
     aside: dict[str, bool] = {}
     for given in interactions:
         number = place.get(given.item_id, -1)
@@ -215,11 +224,14 @@ def judged_queries(
     interactions: Iterable[Interaction],
     most: int,
     histories: Histories | None = None,
+    *,
+    titles: bool = True,
 ) -> list[Judged]:
     """Queries kept aside, at most ``most``, half of each kind where there are both.
 
     Interactions of one asking are judged together (every item that it led to is relevant); weak kinds
-    (``same_person``, ``same_venue``) do not judge. A title judges only against its item without title.
+    (``same_person``, ``same_venue``) do not judge. A title judges against its item without title only, so
+    that ``titles`` must be off where an item tower reads nothing else.
     """
     led: dict[tuple[str, str | None, float | None], dict[int, float]] = {}
     present = {item.id: item.title for item in items}
@@ -235,14 +247,14 @@ def judged_queries(
         Judged(query, grades, asker=askers.get(query), user=_user(histories, user_id, time))
         for (query, user_id, time), grades in ordered
     ]
-    titles = [
+    own = [
         Judged(item.title, {item.id: 1.0}, untitled=True)
         for item in items
-        if len(item.text) >= SHORTEST_TEXT and kept_aside(f"item:{item.id}")
+        if titles and len(item.text) >= SHORTEST_TEXT and kept_aside(f"item:{item.id}")
     ]
     half = most // 2
-    links = _spread(links, max(half, most - len(titles)))
-    return links + _spread(titles, most - len(links))
+    links = _spread(links, max(half, most - len(own)))
+    return links + _spread(own, most - len(links))
 
 
 def _user(histories: Histories | None, user_id: str | None, time: float | None) -> User | None:

@@ -292,7 +292,8 @@ def test_a_full_disk_leaves_the_old_bundle_in_service(disk, trained_home) -> Non
     assert index_model(home, "main").build.published
 
 
-def test_a_killed_training_goes_on_where_it_was(tmp_path, shop_files) -> None:
+@pytest.mark.parametrize("momentum", ["momentum=0", "momentum=0.9"])
+def test_a_killed_training_goes_on_where_it_was(tmp_path, shop_files, momentum) -> None:
     home = tmp_path / "home"
     script = textwrap.dedent(
         """
@@ -303,15 +304,17 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path, shop_files) -> None:
         def stop(stage, done, total):
             if stage == "training, pass 3":
                 os.kill(os.getpid(), 9)
-        files = [Path(name) for name in sys.argv[2:]]
+        files = [Path(name) for name in sys.argv[3:]]
         train_model(Home(Path(sys.argv[1])), "main", files, progress=stop,
-                    changes=("threads=1", "epochs=4", "patience=9", "width=16", "batch=64"))
+                    changes=("threads=1", "epochs=4", "patience=9", "width=16", "batch=64", sys.argv[2]))
         """
     )
-    stopped = subprocess.run([sys.executable, "-c", script, str(home), *map(str, shop_files)])
+    stopped = subprocess.run(
+        [sys.executable, "-c", script, str(home), momentum, *map(str, shop_files)]
+    )
     assert stopped.returncode == -9
     seen = []
-    changes = ("threads=1", "epochs=4", "patience=9", "width=16", "batch=64")
+    changes = ("threads=1", "epochs=4", "patience=9", "width=16", "batch=64", momentum)
     report = train_model(
         Home(home),
         "main",
@@ -325,3 +328,30 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path, shop_files) -> None:
     whole = train_model(Home(tmp_path / "other"), "main", shop_files, changes=changes)
     assert json.dumps(report.figures["passes"]) == json.dumps(whole.figures["passes"])
     assert not (home / "models" / "main" / "partial" / "training").exists()
+
+
+def test_a_warm_start_goes_on_from_the_last_towers(tmp_path, shop_files) -> None:
+    changes = ("threads=1", "epochs=2", "width=32", "batch=64", "learning_rate=0.0003")
+    home = Home(tmp_path / "home")
+    first = train_model(home, "main", shop_files, changes=changes)
+    reached = max(one["ndcg@10"] for one in first.figures["passes"])
+    assert reached > first.figures["start"]
+    second = train_model(home, "main", shop_files, changes=changes, warm=True)
+    assert second.figures["warm"]
+    assert second.figures["start"] == pytest.approx(reached, abs=1e-6)
+
+
+@pytest.mark.parametrize("before", ["nothing", "another width", "a broken file"])
+def test_a_warm_start_without_fitting_towers_starts_anew_and_says_so(
+    tmp_path, shop_files, before
+) -> None:
+    home = Home(tmp_path / "home")
+    changes = ("threads=1", "epochs=1", "hidden=32", "width=32", "batch=64")
+    if before != "nothing":
+        train_model(home, "main", shop_files, changes=(*changes[:2], "hidden=16", *changes[3:]))
+    if before == "a broken file":
+        folder = home.model("main").folder / trained_state(home.model("main"))["towers"]
+        (folder / "towers.safetensors").write_bytes(b"broken")
+    report = train_model(home, "main", shop_files, changes=changes, warm=True)
+    assert not report.figures["warm"]
+    assert "started anew" in report.note

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from peerscope.retrieval.files.atomic import written
+from peerscope.atomic import written
 from peerscope.retrieval.files.ids import ItemIds
 from peerscope.retrieval.files.interactions import InteractionTable, read_interactions
 from peerscope.retrieval.files.items import read_items

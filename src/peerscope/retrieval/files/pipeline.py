@@ -19,11 +19,11 @@ from typing import Any
 import orjson
 from safetensors import SafetensorError
 
+from peerscope.atomic import written
 from peerscope.retrieval.build import BuildReport, build
 from peerscope.retrieval.bundle import BundleError, synced
 from peerscope.retrieval.encoder import installed_encoder
 from peerscope.retrieval.encodings import EncodingCache
-from peerscope.retrieval.files.atomic import written
 from peerscope.retrieval.files.catalogue import Catalogue, Files, read_catalogue
 from peerscope.retrieval.files.changes import ChangeLog
 from peerscope.retrieval.files.held_out import SHARE, By, HeldOutPart
@@ -44,6 +44,7 @@ NOT_NAMED = "Name the items file, and after it those of users and interactions: 
 NOTHING_LEARNED = (
     "No word occurs in two items: there is nothing to learn from yet; search goes by words."
 )
+STARTED_ANEW = "There were no earlier towers that these settings fit, so it started anew."
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ def train_model(
     share: float = SHARE,
     by: By | None = None,
     encoder: str = "none",
+    warm: bool = False,
     progress: Progress | None = None,
 ) -> TrainReport:
     """Read the files, hold a part of the interactions out, and train the towers of a model on the rest.
@@ -143,6 +145,7 @@ def train_model(
         share: How many of the interactions to hold out.
         by: How to choose them; ``None`` decides by the data.
         encoder: Sentence encoder in front of the towers, see `installed_encoder`; a learned table has none.
+        warm: Go on from the model's last towers, which keep their front, if the settings still fit them.
         progress: Told of the stage.
 
     Raises:
@@ -165,12 +168,15 @@ def train_model(
         config,
         users=found.users,
         encoder=None if front is None else EncodingCache(home.encodings, front),
+        warm=_last_towers(model) if warm else None,
         checkpoints=model.partial / "training",
         progress=progress,
     )
     towers = None if trained is None else trained.towers
     note = NOTHING_LEARNED if trained is None else trained.note
     figures = {} if trained is None else trained.figures
+    if warm and not figures.get("warm"):
+        note = f"{note} {STARTED_ANEW}"
     stated = {"preset": preset, "note": note, "figures": figures, "held_out": held_out.to_dict()}
     _replace(model, towers, stated)
     files.save(home.files)
@@ -236,6 +242,15 @@ def _replace(model: ModelFolder, towers: TwoTowers | None, stated: dict[str, Any
     for path in model.folder.glob("towers-*"):
         if path != fresh:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _last_towers(model: ModelFolder) -> TwoTowers | None:
+    """The towers trained last, unless there are none or they cannot be read."""
+    try:
+        name = trained_state(model)["towers"]
+        return None if name is None else load_towers(model.folder / name)
+    except (KeyError, OSError, ValueError, SafetensorError):
+        return None
 
 
 def trained_state(model: ModelFolder) -> dict[str, Any]:

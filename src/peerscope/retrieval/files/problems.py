@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from peerscope.retrieval.files.atomic import written
+from peerscope.atomic import written
 
 LISTED = 1000
 """Problems of one kind that are listed; a column of a million NaN is one fact."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from peerscope.retrieval.files.atomic import written
+from peerscope.atomic import written
 from peerscope.retrieval.schema import FloatArray, Item
 from peerscope.retrieval.towers import TwoTowers
 

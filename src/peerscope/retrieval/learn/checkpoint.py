@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from peerscope.atomic import written
 
 NAME = "checkpoint.pt"
 
 
 def save_checkpoint(folder: Path, identity: str, state: dict[str, Any]) -> None:
     """Put a state in the place of the last one; a kill leaves either."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{NAME}.partial"
-    with partial.open("wb") as stream:
+    with written(folder / NAME) as stream:
         torch.save({**state, "identity": identity}, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(folder / NAME)
 
 
 def load_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
