@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="the extra `learn` is not installed"
 
 from torch import nn  # noqa: E402
 
+from peerscope.methods.backbones import ResNet  # noqa: E402
 from peerscope.methods.norm import ORDERS, GroupNormPlus, replace_norm  # noqa: E402
 
 STATS = ("position", "channel")
@@ -433,3 +434,19 @@ def test_norms_may_be_skipped_and_a_model_may_be_one_itself() -> None:
     assert isinstance(alone, nn.GroupNorm)
     plain = nn.Sequential(nn.Linear(2, 2))
     assert replace_norm(plain, nn.BatchNorm2d) is plain
+
+
+def test_an_encoder_takes_it_as_its_norm_or_gets_it_later() -> None:
+    def norm(channels):
+        return GroupNormPlus(channels, "auto", batch_stats="channel", track_running_stats=True)
+
+    torch.manual_seed(0)
+    built = ResNet(width=0.125, norm=norm)
+    swapped = replace_norm(ResNet(width=0.125), norm)
+    kinds = [[type(m) for m in net.modules()] for net in (built, swapped)]
+    assert kinds[0] == kinds[1] and GroupNormPlus in kinds[0]
+    images = torch.rand(4, 3, 16, 16)
+    swapped(images).square().mean().backward()
+    assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in swapped.parameters())
+    swapped.eval()
+    torch.testing.assert_close(swapped(images[:1]), swapped(images)[:1], atol=1e-5, rtol=1e-4)
