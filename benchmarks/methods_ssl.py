@@ -90,11 +90,12 @@ def trained(
     return method
 
 
-def collapse(steps: int, seeds: int) -> list[dict]:
+def collapse(steps: int, seeds: int, arms: list[str]) -> list[dict]:
     """m_o and its kin over the steps, of the vectors that each loss acts on."""
     rows = []
     for seed in range(seeds):
-        for name, (make, views) in ARMS.items():
+        for name in arms:
+            make, views = ARMS[name]
             torch.manual_seed(seed)
             method = make(ConvNet(1), mlp((128, 256, 256, WIDTH)), mlp((WIDTH, WIDTH // 4, WIDTH)))
             course: list[dict] = []
@@ -261,18 +262,27 @@ def main() -> None:
     parser.add_argument("what", nargs="+",
                         choices=["collapse", "weights", "alignment", "stability", "draw"])  # fmt: skip
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--seeds", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(1)
     given.out.mkdir(parents=True, exist_ok=True)
-    jobs = {"collapse": collapse, "weights": weights, "alignment": aligned, "stability": stability}
+    jobs = {"weights": weights, "alignment": aligned, "stability": stability}
     for name in given.what:
         if name == "draw":
             draw(given.out)
             continue
-        rows = jobs[name](given.steps, given.seeds)
-        (given.out / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n")
+        file = given.out / f"{name}.json"
+        if name == "collapse":
+            rows = collapse(given.steps, given.seeds, given.arms)
+            # arms may be measured one after the other; the newest of an arm counts
+            done = {(row["arm"], row["seed"]) for row in rows}
+            before = json.loads(file.read_text()) if file.exists() else []
+            rows = [row for row in before if (row["arm"], row["seed"]) not in done] + rows
+        else:
+            rows = jobs[name](given.steps, given.seeds)
+        file.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":
