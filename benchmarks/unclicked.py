@@ -86,7 +86,7 @@ def train_unclicked(
     histories = Histories([], interactions, (item.id for item in items))
     pairs = training_pairs(items, texts, interactions, config.seed, histories=histories)
     pairs = _with_shown(pairs, shown)
-    judged = judged_queries(items, interactions, config.held_out, histories)
+    judged = judged_queries(items, interactions, config.held_out, histories, titles=False)
     trainer = UnclickedOnly(Front(tokenizer, bag), pairs, judged, items, config)
     trainer.shown = Lists.of([shown.get(text, ()) for text in pairs.queries])
     towers = trainer.run()

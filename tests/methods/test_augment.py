@@ -266,6 +266,14 @@ def test_presets_give_normalised_views_of_their_size(recipe: Recipe) -> None:
     torch.testing.assert_close(one.float(), exact, atol=2e-3, rtol=2e-3)
 
 
+def test_views_can_be_compiled_in_one_graph() -> None:
+    images = torch.randint(0, 256, (5, 3, 16, 16), dtype=torch.uint8, generator=seeded())
+    view = View(replace(COLOUR_32, size=12, blur=0.5, solarise=0.3))
+    drawn = view.draw(5, 16, 16, generator=seeded())
+    compiled = torch.compile(view.apply, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(images, drawn), view.apply(images, drawn))
+
+
 def test_whole_images_are_normalised_like_views() -> None:
     images = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8, generator=seeded())
     made = normalised(images, COLOUR_32)
@@ -307,3 +315,14 @@ def test_images_that_cannot_be_used_are_refused(images: Tensor, message: str) ->
 def test_a_recipe_out_of_bounds_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Recipe(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_views_on_a_gpu_are_those_on_the_cpu() -> None:
+    images = torch.randint(0, 256, (70, 3, 32, 32), dtype=torch.uint8, generator=seeded())
+    view = View(replace(COLOUR_32, blur=0.5, solarise=0.2))
+    expected = view(images, seeded(1))
+    made = view(images.cuda(), seeded(1))
+    assert made.is_cuda
+    # A pixel at the threshold of the solarisation may fall on either side.
+    assert float(((made.cpu() - expected).abs() > 1e-3).float().mean()) < 1e-3

@@ -268,3 +268,18 @@ def test_settings_that_make_no_run_are_refused(settings: dict[str, object], mess
         train(method, batches, optimizer, **{"steps": 1, **settings})  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no parameters"):
         train(nn.ReLU(), batches, optimizer, 1)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_a_run_on_a_gpu_reaches_what_one_on_the_cpu_reaches(precision: str) -> None:
+    reached = []
+    for device in ("cpu", "cuda"):
+        method, batches, optimizer = parts()
+        method.net[4].p = 0.0
+        run = train(
+            method, batches, optimizer, 60, device=device, channels_last=True,
+            precision=precision if device == "cuda" else "float32",
+        )  # fmt: skip
+        reached.append(sum(run.losses[-20:]) / 20)
+    assert reached[1] == pytest.approx(reached[0], rel=0.1)

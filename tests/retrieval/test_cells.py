@@ -74,6 +74,29 @@ def test_a_filter_that_goes_with_the_meaning_loses_nothing(
     assert np.mean(found) >= 0.98
 
 
+@pytest.mark.parametrize("longer", [1.0, 8.0])
+def test_a_query_goes_on_longer_where_what_passes_is_far(
+    cells, rows, subjects, queries, monkeypatch, longer
+) -> None:
+    monkeypatch.setattr(module, "MOST_COMPARED", 100)
+    monkeypatch.setattr(module, "MOST_LONGER", longer)
+    monkeypatch.setattr(cells, "effort", 1)
+    found = []
+    for query in queries:
+        nearness = np.bincount(subjects, rows @ query) / np.bincount(subjects)
+        mask = np.isin(subjects, np.argsort(nearness)[:20])
+        found.append(recall(cells, rows, query[None], mask))
+    assert (np.mean(found) > 0.9) == (longer > 1)
+
+
+def test_a_filter_that_says_nothing_of_the_meaning_takes_no_longer(cells, queries) -> None:
+    mask = np.random.default_rng(6).random(NUMBER) < 0.3
+    held = np.bincount(cells.cell_of[mask], minlength=len(cells.directions))
+    for query in queries:
+        groups = np.argsort(-(cells.directions @ query), kind="stable")
+        assert cells._longer(groups, np.cumsum(held[groups]), 2000) < 1.5
+
+
 def test_scores_are_exact_and_in_order(cells, rows, queries) -> None:
     found, scores = cells.nearest(queries[0], 300, rows)
     assert scores == pytest.approx(rows[found] @ queries[0], abs=1e-6)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from peerscope.retrieval import Interaction, Item
+from peerscope.retrieval import Interaction, Item, train
 from peerscope.retrieval.examples import judged_queries, training_pairs
+from peerscope.retrieval.learn.config import paper
 
 
 def test_one_query_is_never_both_learned_and_judged(items) -> None:
@@ -45,3 +46,21 @@ def test_about_as_many_items_as_wanted_give_pairs_of_their_own_text() -> None:
     every = training_pairs(items, titles, []).weight.sum()
     some = training_pairs(items, titles, [], most_own=400).weight.sum()
     assert some == pytest.approx(every, rel=0.15)
+
+
+def test_titles_judge_unless_the_items_are_read_by_their_titles_alone(items) -> None:
+    pairs = [Interaction(f"query {n}", items[n % 240].id, kind="cites") for n in range(500)]
+    assert any(one.untitled for one in judged_queries(items, pairs, 400))
+    links = judged_queries(items, pairs, 400, titles=False)
+    assert links
+    assert not any(one.untitled for one in links)
+    assert judged_queries(items, [], 400, titles=False) == []
+
+
+def test_towers_that_read_titles_only_are_not_judged_by_titles(items) -> None:
+    pytest.importorskip("torch", reason="the extra `learn` is not installed")
+    settings = {"epochs": 1, "threads": 1, "history": "none", "hidden": (16,), "buckets": 64}
+    trained = train(items, [], paper(**settings))
+    assert trained is not None
+    assert trained.figures["held_out"] == 0
+    assert train(items, [], paper(**settings, titles_only=False)).figures["held_out"] > 0

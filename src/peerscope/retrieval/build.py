@@ -120,7 +120,8 @@ def build(
         search = SearchEngine(opened, towers, Fusion(), tokenizer, spelling)
         report("fitting the order", 0, None)
         histories = Histories(users, interactions, (item.id for item in items))
-        judged = judged_queries(items, interactions, HELD_OUT, histories)
+        read = towers is None or not towers.titles_only
+        judged = judged_queries(items, interactions, HELD_OUT, histories, titles=read)
         fitting, judging = judged[::2], judged[1::2]
         search.fusion = _fitted(search, items, fitting)
         report("passing the gates", 0, None)
@@ -192,12 +193,11 @@ def _fitted(engine: SearchEngine, items: Sequence[Item], judged: Sequence[Judged
     """
     if engine.towers is None:
         return Fusion(dense=0.0)
-    links = [one for one in judged if not one.untitled]
-    if len(links) >= FEWEST_LINKS:
-        return fit(held_out_rows(engine, items, links))
     front = engine.towers.front if isinstance(engine.towers, TwoTowers) else None
     encoded = front is not None and (front.encoder is not None or front.bag.taught)
-    return Fusion(dense=ENCODED_WEIGHT) if encoded else Fusion()
+    start = Fusion(dense=ENCODED_WEIGHT) if encoded else Fusion()
+    links = [one for one in judged if not one.untitled]
+    return fit(held_out_rows(engine, items, links), start) if len(links) >= FEWEST_LINKS else start
 
 
 def _gates(

@@ -224,11 +224,14 @@ def judged_queries(
     interactions: Iterable[Interaction],
     most: int,
     histories: Histories | None = None,
+    *,
+    titles: bool = True,
 ) -> list[Judged]:
     """Queries kept aside, at most ``most``, half of each kind where there are both.
 
     Interactions of one asking are judged together (every item that it led to is relevant); weak kinds
-    (``same_person``, ``same_venue``) do not judge. A title judges only against its item without title.
+    (``same_person``, ``same_venue``) do not judge. A title judges against its item without title only, so
+    that ``titles`` must be off where an item tower reads nothing else.
     """
     led: dict[tuple[str, str | None, float | None], dict[int, float]] = {}
     present = {item.id: item.title for item in items}
@@ -244,14 +247,14 @@ def judged_queries(
         Judged(query, grades, asker=askers.get(query), user=_user(histories, user_id, time))
         for (query, user_id, time), grades in ordered
     ]
-    titles = [
+    own = [
         Judged(item.title, {item.id: 1.0}, untitled=True)
         for item in items
-        if len(item.text) >= SHORTEST_TEXT and kept_aside(f"item:{item.id}")
+        if titles and len(item.text) >= SHORTEST_TEXT and kept_aside(f"item:{item.id}")
     ]
     half = most // 2
-    links = _spread(links, max(half, most - len(titles)))
-    return links + _spread(titles, most - len(links))
+    links = _spread(links, max(half, most - len(own)))
+    return links + _spread(own, most - len(links))
 
 
 def _user(histories: Histories | None, user_id: str | None, time: float | None) -> User | None:

@@ -211,7 +211,10 @@ def _examples(
         histories=histories,
         most_own=None if encoder is None else MOST_ENCODED,
     )
-    return pairs, judged_queries(items, interactions, config.held_out, histories)
+    judged = judged_queries(
+        items, interactions, config.held_out, histories, titles=not config.titles_only
+    )
+    return pairs, judged
 
 
 def _values(items: Iterable[Item], name: str) -> list[str]:

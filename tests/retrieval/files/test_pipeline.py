@@ -292,7 +292,8 @@ def test_a_full_disk_leaves_the_old_bundle_in_service(disk, trained_home) -> Non
     assert index_model(home, "main").build.published
 
 
-def test_a_killed_training_goes_on_where_it_was(tmp_path, shop_files) -> None:
+@pytest.mark.parametrize("momentum", ["momentum=0", "momentum=0.9"])
+def test_a_killed_training_goes_on_where_it_was(tmp_path, shop_files, momentum) -> None:
     home = tmp_path / "home"
     script = textwrap.dedent(
         """
@@ -303,15 +304,17 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path, shop_files) -> None:
         def stop(stage, done, total):
             if stage == "training, pass 3":
                 os.kill(os.getpid(), 9)
-        files = [Path(name) for name in sys.argv[2:]]
+        files = [Path(name) for name in sys.argv[3:]]
         train_model(Home(Path(sys.argv[1])), "main", files, progress=stop,
-                    changes=("threads=1", "epochs=4", "patience=9", "width=16", "batch=64"))
+                    changes=("threads=1", "epochs=4", "patience=9", "width=16", "batch=64", sys.argv[2]))
         """
     )
-    stopped = subprocess.run([sys.executable, "-c", script, str(home), *map(str, shop_files)])
+    stopped = subprocess.run(
+        [sys.executable, "-c", script, str(home), momentum, *map(str, shop_files)]
+    )
     assert stopped.returncode == -9
     seen = []
-    changes = ("threads=1", "epochs=4", "patience=9", "width=16", "batch=64")
+    changes = ("threads=1", "epochs=4", "patience=9", "width=16", "batch=64", momentum)
     report = train_model(
         Home(home),
         "main",

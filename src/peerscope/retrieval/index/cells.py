@@ -3,8 +3,8 @@
 Vectors are grouped around some hundred or thousand directions. A query looks into the nearest groups, at one
 byte for each number (a scale for each dimension), and what comes out is scored again from the full vectors.
 How many groups it looks into is not fixed: it goes on until it has met enough items *that pass the filter*,
-so that a filter which goes with the meaning ("physics only", asked about linguistics) loses nothing. Where
-few pass, all of them are compared, exactly.
+and goes on longer where the filter goes with the meaning ("physics only", asked about linguistics), so that
+what passes is far from the query and spread over many groups. Where few pass, all are compared, exactly.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ EFFORT = 64
 while the index is built until `AIM` is reached on its own items."""
 
 MOST_EFFORT = 1024
+MOST_LONGER = 8.0
+"""How much longer a query may go on under a filter that leaves out what is near to it."""
+
 AIM = 0.99
 """Share of the ten nearest of an item that must be found."""
 
@@ -155,6 +158,8 @@ class Cells:
             own = self.cell_of[allowed]
             held = np.bincount(own, minlength=len(groups))
         met = np.cumsum(held[groups])
+        if allowed is not None:
+            wanted *= self._longer(groups, met, wanted)
         groups = groups[: int(np.searchsorted(met, wanted)) + 1]
         scaled = (query * self.scale).astype(np.float32)
         if allowed is None:
@@ -169,3 +174,16 @@ class Cells:
             rows = allowed[opened[own]]
             scores = self.codes[self.places[rows]].astype(np.float32) @ scaled
         return np.sort(rows[top_rows(scores, most, NOTHING)]).astype(np.int64)
+
+    def _longer(self, groups: IntArray, met: IntArray, wanted: float) -> float:
+        """How much longer to go on: the square of how rare passing items are near the query, 1 or more.
+
+        Args:
+            groups: All groups, nearest first.
+            met: Passing items in the first groups, cumulative.
+            wanted: Passing items after which the query would stop.
+        """
+        last = min(int(np.searchsorted(met, wanted)), len(met) - 1)
+        share = met[-1] / len(self.rows)
+        expected = share * np.diff(self.bounds)[groups[: last + 1]].sum()
+        return float(min(MOST_LONGER, max(1.0, expected / max(met[last], 1)) ** 2))

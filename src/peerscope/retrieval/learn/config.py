@@ -70,6 +70,9 @@ class TrainConfig:
             are the rest. At 1 the batch gives none. Paper: 0.5 or 0.75; how the number of drawn ones
             follows from it is not stated: here (batch - 1) alpha / (1 - alpha).
         dropout: Share of the inputs' entries that are zeroed in training.
+        momentum: Rate at which targets of both towers follow them, 0 for none: each direction, query to item
+            and item to query, is then scored against the other side's target, which has no gradient (Pham
+            et al. 2022 on the projector alone: the front is not averaged).
         optimizer: ``adamw`` or ``adagrad`` (paper).
         learning_rate: Paper: 0.01.
         weight_decay: Of AdamW.
@@ -120,6 +123,7 @@ class TrainConfig:
     batch: int = 1024
     alpha: float = 1 / 3
     dropout: float = 0.1
+    momentum: float = 0.0
     optimizer: Literal["adamw", "adagrad"] = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
@@ -159,6 +163,9 @@ class TrainConfig:
             self.history != "attention" or self.residual,
             "Attention compares items with the query's text, which a residual tower leaves comparable: "
             "choose mean.",
+        )
+        _demand(
+            0 <= self.momentum < 1, f"momentum must lie from 0 to below 1, not {self.momentum}."
         )
         low, high = self.hard_ranks
         _demand(0 <= low < high, f"hard_ranks must grow from 0 or more, not {self.hard_ranks}.")

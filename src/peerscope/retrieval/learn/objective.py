@@ -25,6 +25,7 @@ def objective(
     *,
     log_expected: Tensor | None,
     excluded: Tensor,
+    target: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """Loss of a batch whose query ``i`` has item ``i`` as its positive.
 
@@ -34,11 +35,38 @@ def objective(
         config: Settings.
         log_expected: Log of how often each candidate is expected, shape ``[c]``, or ``None``.
         excluded: Candidates that are no negatives, bool, shape ``[n, c]``.
+        target: The same two from towers that follow: queries are then scored against its items, and the first
+            ``n`` items against its queries, each half; how often a query is drawn is not corrected for.
     """
+    number = len(heads)
+    if target is None:
+        loss = _compared(heads, items, config, log_expected, excluded)
+    else:
+        asked, answered = (part.detach() for part in target)
+        forth = _compared(heads, answered, config, log_expected, excluded)
+        back = _compared(asked, items[:number], config, None, excluded[:, :number].T, turned=True)
+        loss = (forth + back) / 2
+    if config.separation and heads.shape[1] > 1:
+        apart = separation(heads) + disuse(heads, items[: len(heads)], config.beta)
+        loss = loss + config.separation * apart
+    return loss
+
+
+def _compared(
+    heads: Tensor,
+    items: Tensor,
+    config: TrainConfig,
+    log_expected: Tensor | None,
+    excluded: Tensor,
+    *,
+    turned: bool = False,
+) -> Tensor:
+    """The loss over the scores, those of queries for items, or ``turned`` those of items for queries."""
     positives = torch.arange(len(heads))
     found = []
     for part, candidates in _lengths(heads, items, config):
         scores = soft_dot(torch.einsum("nkd,cd->nkc", part, candidates), config.beta)
+        scores = scores.T if turned else scores
         out = _masked(scores, excluded, config)
         if config.loss == "hinge":
             found.append(hinge_attention(scores, positives, config.margin, excluded=out))
@@ -55,11 +83,7 @@ def objective(
                     scores, positives, config.temperature, log_expected=log_expected, excluded=out
                 )
             )
-    loss = torch.stack(found).mean()
-    if config.separation and heads.shape[1] > 1:
-        apart = separation(heads) + disuse(heads, items[: len(heads)], config.beta)
-        loss = loss + config.separation * apart
-    return loss
+    return torch.stack(found).mean()
 
 
 def _lengths(heads: Tensor, items: Tensor, config: TrainConfig) -> Iterator[tuple[Tensor, Tensor]]:

@@ -27,6 +27,7 @@ from peerscope.retrieval.learn.config import TrainConfig
 from peerscope.retrieval.learn.data import Data, meeting
 from peerscope.retrieval.learn.lists import Lists
 from peerscope.retrieval.learn.model import Model, Texts
+from peerscope.retrieval.learn.momentum import Target
 from peerscope.retrieval.learn.objective import objective
 from peerscope.retrieval.metrics import ndcg
 from peerscope.retrieval.schema import FloatArray, IntArray, Item
@@ -100,6 +101,7 @@ class Trainer:
         self._data = Data(self.model, pairs, judged, items)
         self._met = torch.zeros((0, self.model.dim))
         self._optimizers = _optimizers(self.model, config)
+        self._target = Target(self.model, config.momentum) if config.momentum else None
 
     def run(self, checkpoints: Path | None = None, identity: str = "") -> TwoTowers:
         """Train and return the towers of the best pass; `report` says what happened.
@@ -172,26 +174,48 @@ class Trainer:
         config, data = self.config, self._data
         shared = generator.integers(len(data.ids), size=config.random_negatives)
         others = np.concatenate([shared, np.unique(hard)])
-        texts = np.concatenate([data.text[chosen], others])
         columns = np.concatenate([data.item[chosen], others])
+        texts = np.concatenate([data.text[chosen], others])
         askings = data.query[chosen]
-        fields = [self.model.fields[name](codes, columns) for name, codes in data.fields.items()]
-        items = self.model.item_vectors(data.texts.rows(texts), fields)
         kept = generator.random(len(chosen)) >= config.history_dropout
-        heads = self._query_vectors(data.queries, askings, data.histories, data.profiles, kept)
+        heads, items = self._both(self.model, askings, kept, texts, columns)
+        target = None
+        if self._target is not None:
+            with torch.no_grad():
+                target = self._both(self._target.model, askings, kept, texts, columns)
         loss = objective(
             heads,
             items,
             config,
             log_expected=_logarithm(expected[columns]) if config.log_q else None,
             excluded=torch.from_numpy(self._excluded(chosen, askings, columns)),
+            target=target,
         )
         for optimizer in self._optimizers:
             optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         for optimizer in self._optimizers:
             optimizer.step()
+        if self._target is not None:
+            self._target.follow()
         return float(loss.detach())
+
+    def _both(
+        self,
+        model: Model,
+        askings: IntArray,
+        kept: NDArray[np.bool_],
+        texts: IntArray,
+        columns: IntArray,
+    ) -> tuple[Tensor, Tensor]:
+        """Vectors of a step's queries, shape ``[n, K, d]``, and of its candidates, ``[c, d]``."""
+        data = self._data
+        fields = [model.fields[name](codes, columns) for name, codes in data.fields.items()]
+        items = model.item_vectors(data.texts.rows(texts), fields)
+        heads = self._query_vectors(
+            data.queries, askings, data.histories, data.profiles, kept, model
+        )
+        return heads, items
 
     def _excluded(
         self, chosen: IntArray, askings: IntArray, columns: IntArray
@@ -211,7 +235,9 @@ class Trainer:
         histories: Lists | Met,
         profiles: Mapping[str, Lists],
         kept: NDArray[np.bool_] | None = None,
+        model: Model | None = None,
     ) -> Tensor:
+        model = model or self.model
         history = None
         if self.config.history != "none":
             places, sizes = histories.padded(askings, self.config.most_history)
@@ -219,8 +245,8 @@ class Trainer:
                 sizes = np.where(kept, sizes, 0)
             present = torch.from_numpy(np.arange(places.shape[1]) < sizes[:, None])
             history = (self._met[torch.from_numpy(places)], present)
-        profile = [self.model.profile[name](codes, askings) for name, codes in profiles.items()]
-        return self.model.query_vectors(texts.rows(askings), history, profile)
+        profile = [model.profile[name](codes, askings) for name, codes in profiles.items()]
+        return model.query_vectors(texts.rows(askings), history, profile)
 
     @torch.no_grad()
     def _hard(self, drawn: IntArray, epoch: int, generator: np.random.Generator) -> IntArray:
@@ -311,12 +337,15 @@ class Trainer:
             },
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "target": [] if self._target is None else self._target.state(),
         }  # fmt: skip
 
     def _restore(self, state: dict[str, Any]) -> tuple[int, float, dict[str, Any]]:
         self.model.load_state_dict(state["model"])
         for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
+        if self._target is not None:
+            self._target.restore(state["target"])
         self.report.start = state["report"]["start"]
         self.report.epochs = list(state["report"]["epochs"])
         self.report.best = state["report"]["best"]
