@@ -36,7 +36,8 @@ class Reconstruction:
         loss: As in training.
         predicted: The prediction of all units, in the form of the batch.
         filled: The batch with the prediction in hidden places.
-        shown: The batch with zero in hidden places.
+        shown: The batch as the encoder had it: corrupted, or with zero in places that are left out or
+            take a token.
     """
 
     mask: Tensor
@@ -85,6 +86,11 @@ class MaskedAutoencoder(nn.Module):
             raise ValueError(
                 f"{type(corruption).__name__} replaces units that do not enter the encoder: let all enter."
             )
+        if entering == "visible" and not decoder.fills:
+            raise ValueError(
+                f"{type(decoder).__name__} has nothing to put where no unit entered: let all enter, or "
+                "take a decoder that fills."
+            )
         self.form, self.masker, self.entering = form, masker, entering
         self.corruption, self.encoder, self.decoder = corruption, encoder, decoder
         self.target, self.distance = target, distance
@@ -116,7 +122,7 @@ class MaskedAutoencoder(nn.Module):
                 or hides different numbers in a batch of which visible units enter.
         """
         units = self.form.split(batch)
-        mask, predicted = self._predicted(units, mask, generator)
+        mask, _, predicted = self._predicted(units, mask, generator)
         loss = self.distance(predicted, self.target(units, mask), mask)
         return loss, {"loss": loss.detach(), "hidden": mask.float().mean()}
 
@@ -167,19 +173,20 @@ class MaskedAutoencoder(nn.Module):
         self.eval()
         try:
             units = self.form.split(batch)
-            mask, predicted = self._predicted(units, mask, generator)
+            mask, given, predicted = self._predicted(units, mask, generator)
             loss = self.distance(predicted, self.target(units, mask), mask)
             values = self.target.values(predicted, units).to(units.values.dtype)
         finally:
             self.train(training)
         hidden = mask if values.dim() == 2 else mask[:, :, None]
+        shown = given.masked_fill(hidden, 0) if given is units.values else given
         join = self.form.join
         return Reconstruction(
             mask,
             loss,
             join(values, units),
             join(torch.where(hidden, values, units.values), units),
-            join(units.values.masked_fill(hidden, 0), units),
+            join(shown, units),
         )
 
     def after_step(self, step: int, steps: int) -> None:
@@ -197,10 +204,10 @@ class MaskedAutoencoder(nn.Module):
 
     def _predicted(
         self, units: Units, mask: Tensor | None, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
-        values = units.values
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The mask, the units as they were given to the encoder, the prediction of each unit."""
+        values, visible = units.values, None
         number, length = values.shape[0], math.prod(units.grid)
-        visible = None
         if mask is None:
             mask = self.masker(
                 number,
@@ -209,17 +216,18 @@ class MaskedAutoencoder(nn.Module):
                 generator=generator,
                 device=values.device,
             )
-            visible = self.masker.visible(units.grid)
+            if units.eligible is None:
+                visible = self.masker.visible(units.grid)
         elif mask.shape != (number, length) or mask.dtype != torch.bool:
             raise ValueError(
                 f"The mask must be bool of shape {(number, length)}, not {tuple(mask.shape)}."
             )
         mask = mask.to(values.device)
         kept = self._kept(mask, visible) if self.entering == "visible" else None
-        tokens = self.encoder.embed(units, self.corruption(values, mask, generator))
-        codes = self.encoder(self.corruption.embedded(tokens, mask), units, kept)
-        predicted: Tensor = self.decoder(codes, units, mask, kept)
-        return mask, predicted
+        given = self.corruption(values, mask, generator)
+        tokens = self.corruption.embedded(self.encoder.embed(units, given), mask)
+        predicted: Tensor = self.decoder(self.encoder(tokens, units, kept), units, mask, kept)
+        return mask, given, predicted
 
     @staticmethod
     def _kept(mask: Tensor, visible: int | None) -> Tensor:

@@ -20,6 +20,8 @@ from peerscope.methods.masked.units import Patches, Units
 from peerscope.methods.transformer import patch_sides, patchify
 
 EPSILON = 1e-6
+CHUNK = 65_536
+"""Values that k-means compares with the centres at a time."""
 
 
 class Target(nn.Module):
@@ -218,7 +220,7 @@ def k_means(
     values = precise(values)
     centres = _spread_start(values, size, generator)
     for _ in range(steps):
-        own = nearest(values, centres)
+        own = torch.cat([nearest(part, centres) for part in torch.split(values, CHUNK)])
         counts = torch.bincount(own, minlength=size).to(values.dtype)[:, None]
         sums = torch.zeros_like(centres).index_add_(0, own, values)
         moved = torch.where(counts > 0, sums / counts.clamp(min=1), centres)

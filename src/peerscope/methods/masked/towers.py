@@ -192,7 +192,13 @@ def patch_encoder(
 
 
 class Decoder(nn.Module):
-    """What a masked autoencoder asks of a decoder."""
+    """What a masked autoencoder asks of a decoder.
+
+    Attributes:
+        fills: Whether it makes codes for places whose units did not enter the encoder.
+    """
+
+    fills = False
 
     def forward(self, codes: Tensor, units: Units, mask: Tensor, kept: Tensor | None) -> Tensor:
         """A prediction for each unit.
@@ -220,6 +226,8 @@ class TransformerDecoder(Decoder):
         out: Length of a prediction.
         prefix: The encoder's.
     """
+
+    fills = True
 
     def __init__(
         self, dim: int, width: int, depth: int, heads: int, out: int, prefix: int = 1

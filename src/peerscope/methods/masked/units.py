@@ -91,6 +91,10 @@ class Words:
         eligible = torch.ones_like(batch, dtype=torch.bool) if present is None else present
         for word in self.special:
             eligible = eligible & (batch != word)
+        if present is not None:
+            # Attention over nothing is no number: an empty text looks at its first place.
+            first = torch.arange(batch.shape[1], device=batch.device) == 0
+            present = present | (first & ~present.any(dim=1, keepdim=True))
         return Units(batch, (batch.shape[1],), present=present, eligible=eligible)
 
     def join(self, values: Tensor, units: Units) -> Tensor:
