@@ -36,7 +36,7 @@ from peerscope.methods.masked.maskers import (  # noqa: E402
     SpanMasker,
     TubeMasker,
 )
-from peerscope.methods.masked.targets import CodebookTokens, Target  # noqa: E402
+from peerscope.methods.masked.targets import CodebookTokens, OrientedGradients, Target  # noqa: E402
 from peerscope.methods.masked.towers import (  # noqa: E402
     LinearDecoder,
     TransformerDecoder,
@@ -135,6 +135,7 @@ def test_the_generator_alone_decides(name) -> None:
 @pytest.mark.parametrize("name", sorted(set(METHODS) - UNSHOWN))
 def test_a_reconstruction_is_the_callers_to_repeat(name) -> None:
     method, batch = made(name).train(), batch_for(name)
+    method.decoder.eval()
     first = method.reconstruct(batch, generator=seeded(1))
     torch.manual_seed(7)
     again = method.reconstruct(batch, generator=seeded(1))
@@ -145,6 +146,7 @@ def test_a_reconstruction_is_the_callers_to_repeat(name) -> None:
     values = batch.features if name == "graph_mae" else batch
     assert first.filled.shape == first.shown.shape == values.shape
     assert method.training
+    assert not method.decoder.training
     assert not first.loss.requires_grad
 
 
@@ -480,8 +482,17 @@ def test_words_too_can_be_left_out() -> None:
     )
 
 
-def test_distances_are_exchanged_by_name() -> None:
+@pytest.mark.parametrize("make", [mae, simmim])
+def test_targets_and_distances_are_exchanged_by_name(make) -> None:
     torch.manual_seed(0)
-    method = simmim(4, 1, **SMALL, distance=SquaredError())
-    assert isinstance(method.distance, SquaredError)
+    batch = pictures()
+    assert torch.isfinite(make(4, 1, **SMALL, target=OrientedGradients(4))(batch)[0])
+    method = make(4, 1, **SMALL, target=codebook())
+    method.distance = CrossEntropy()
+    loss, _ = method(batch)
+    assert torch.isfinite(loss)
+    assert method.reconstruct(batch).filled.shape == batch.shape
+    assert isinstance(simmim(4, 1, **SMALL, distance=SquaredError()).distance, SquaredError)
     assert isinstance(simmim(4, 1, **SMALL).distance, AbsoluteError)
+    with pytest.raises(ValueError, match="none, mean or summary"):
+        method.encode(batch, pool="max")

@@ -3,8 +3,8 @@
     m = masker(grid);  z = encoder(visible or all units);  y = decoder(z);  loss = distance_m(y, target(x))
 
 The choices: corruption, masker with its ratio, which units enter the encoder, decoder, target, distance
-(this reading of Zhang et al. 2022, "A survey on masked autoencoder", is ours; formulas are those of the
-surveyed methods). `presets` holds the published combinations. Chance lies in the caller's hand: `forward` and
+(our reading of the survey of Zhang et al. 2022, arXiv 2208.00173; formulas are those of the surveyed
+methods). `presets` holds the published combinations. Chance lies in the caller's hand: `forward` and
 `reconstruct` take a generator or a mask, and `encode` never hides anything.
 """
 
@@ -135,8 +135,10 @@ class MaskedAutoencoder(nn.Module):
                 their mean, ``[N, dim]``; ``summary``: the code of the summary token, ``[N, dim]``.
 
         Raises:
-            ValueError: The encoder has no summary token.
+            ValueError: The encoder has no summary token, or ``pool`` is unknown.
         """
+        if pool not in ("none", "mean", "summary"):
+            raise ValueError(f"pool is none, mean or summary, not {pool!r}.")
         units = self.form.split(batch)
         codes: Tensor = self.encoder(self.encoder.embed(units, units.values), units)
         if pool == "summary":
@@ -169,7 +171,7 @@ class MaskedAutoencoder(nn.Module):
         Raises:
             ValueError: As in `forward`, or the target cannot be turned back into the batch.
         """
-        training = self.training
+        modes = [(part, part.training) for part in self.modules()]
         self.eval()
         try:
             units = self.form.split(batch)
@@ -177,7 +179,8 @@ class MaskedAutoencoder(nn.Module):
             loss = self.distance(predicted, self.target(units, mask), mask)
             values = self.target.values(predicted, units).to(units.values.dtype)
         finally:
-            self.train(training)
+            for part, mode in modes:
+                part.training = mode
         hidden = mask if values.dim() == 2 else mask[:, :, None]
         shown = given.masked_fill(hidden, 0) if given is units.values else given
         join = self.form.join

@@ -5,7 +5,6 @@ Sizes default to what trains on a processor with images of 28 or 32 pixels; the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from torch import nn
@@ -36,6 +35,7 @@ from peerscope.methods.masked.targets import (
     NormalizedPixels,
     OrientedGradients,
     Target,
+    target_width,
 )
 from peerscope.methods.masked.teachers import ClassTeacher, FeatureTeacher
 from peerscope.methods.masked.towers import (
@@ -46,7 +46,6 @@ from peerscope.methods.masked.towers import (
     patch_encoder,
 )
 from peerscope.methods.masked.units import Nodes, Patches, Words
-from peerscope.methods.transformer import patch_sides
 
 
 def mae(
@@ -81,7 +80,8 @@ def mae(
         target: `NormalizedPixels` if ``None``; ``Target()`` for plain pixels.
         axes: Of the images.
     """
-    values = math.prod(patch_sides(patch, axes)) * channels
+    target = target or NormalizedPixels()
+    out = target_width(target, patch, channels, axes)
     encoder = patch_encoder(patch, channels, dim, depth, heads, axes=axes)
     return MaskedAutoencoder(
         Patches(patch),
@@ -89,8 +89,8 @@ def mae(
         corruption=LeaveOut(),
         entering="visible",
         encoder=encoder,
-        decoder=TransformerDecoder(dim, decoder_dim, decoder_depth, decoder_heads, values),
-        target=target or NormalizedPixels(),
+        decoder=TransformerDecoder(dim, decoder_dim, decoder_depth, decoder_heads, out),
+        target=target,
         distance=SquaredError(),
     )
 
@@ -120,6 +120,7 @@ def simmim(
         target: Plain pixels if ``None``.
         distance: `AbsoluteError` if ``None``.
     """
+    target = target or Target()
     encoder = patch_encoder(patch, channels, dim, depth, heads)
     return MaskedAutoencoder(
         Patches(patch),
@@ -127,8 +128,8 @@ def simmim(
         corruption=MaskToken(dim),
         entering="all",
         encoder=encoder,
-        decoder=LinearDecoder(dim, patch**2 * channels, encoder.prefix),
-        target=target or Target(),
+        decoder=LinearDecoder(dim, target_width(target, patch, channels), encoder.prefix),
+        target=target,
         distance=distance or AbsoluteError(channels),
     )
 

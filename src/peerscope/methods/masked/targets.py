@@ -9,6 +9,7 @@ found by k-means stands in its place.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -249,12 +250,12 @@ def _spread_start(values: Tensor, size: int, generator: torch.Generator | None) 
     return torch.stack(chosen)
 
 
-def target_width(target: Target, patch: int, channels: int, axes: int = 2) -> int:
+def target_width(target: Target, patch: int | Sequence[int], channels: int, axes: int = 2) -> int:
     """Length of a prediction of patches for a target that is not made by a network.
 
     Args:
         target: Pixels, normalised pixels, gradients or tokens.
-        patch: Side of a patch.
+        patch: Side of a patch, or one per axis.
         channels: Of the images.
         axes: Of the images.
     """
