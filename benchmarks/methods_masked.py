@@ -2,6 +2,7 @@
 
     python benchmarks/methods_masked.py peer      # same weights and mask: how far apart; speed; memory
     python benchmarks/methods_masked.py probe     # short trainings on Fashion-MNIST, then a linear probe
+    python benchmarks/methods_masked.py cost      # time of a training step of each run, on random images
 
 The peer needs `pip install --no-deps transformers regex tokenizers` in an environment that has torch. Both
 print their figures; `--json FILE` keeps them.
@@ -298,9 +299,35 @@ def probe(
     return found
 
 
+def cost(rounds: int, steps: int) -> dict[str, Any]:
+    """Images per second of processor time of the runs' training steps, all by turns; median over rounds."""
+    images = torch.rand(64, 1, 28, 28)
+    methods = {name: make() for name, make in RUNS.items() if name != "random weights"}
+    optimizers = {
+        name: torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], 1e-4)
+        for name, method in methods.items()
+    }
+    times: dict[str, list[float]] = {name: [] for name in methods}
+    for number in range(rounds + 1):
+        for name, method in methods.items():
+            start = time.process_time()
+            for step in range(steps):
+                loss, _ = method(images)
+                optimizers[name].zero_grad()
+                loss.backward()
+                optimizers[name].step()
+                method.after_step(step + 1, steps)
+            if number:  # the first round warms up
+                times[name].append(steps * len(images) / (time.process_time() - start))
+    found = {name: statistics.median(each) for name, each in times.items()}
+    for name, speed in found.items():
+        print(f"{name}: {speed:.0f} images/s")
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=["peer", "probe", "memory"])
+    parser.add_argument("part", choices=["peer", "probe", "cost", "memory"])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps", type=int, default=5)
@@ -318,6 +345,8 @@ def main() -> None:
     print(f"Python {platform.python_version()}, PyTorch {torch.__version__}, one thread")
     if given.part == "peer":
         found = peer(given.rounds, given.steps)
+    elif given.part == "cost":
+        found = cost(given.rounds, given.steps)
     else:
         found = probe(given.runs, given.seeds, given.images, given.epochs, given.json)
     if given.json is not None:

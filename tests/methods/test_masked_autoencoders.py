@@ -304,6 +304,8 @@ def test_sizes_channels_and_single_images(make, size, channels) -> None:
     assert method.encode(batch).shape == (1, size[0] * size[1] // 16, 24)
     with pytest.raises(ValueError, match="does not divide into patches"):
         method(torch.rand(1, channels, 30, 32))
+    with pytest.raises(ValueError, match=r"images.float\(\) / 255"):
+        method(torch.zeros(1, channels, *size, dtype=torch.uint8))
 
 
 def test_sound_and_video_are_images_with_other_axes() -> None:

@@ -60,7 +60,11 @@ class Patches:
     patch: int | Sequence[int]
 
     def split(self, batch: Tensor) -> Units:
-        """See `Form`; sides that are no multiples of the patch's are a ``ValueError``."""
+        """See `Form`; whole numbers, or sides that are no multiples of the patch's, are a ``ValueError``."""
+        if not batch.is_floating_point():
+            raise ValueError(
+                f"Images are {batch.dtype}: take floating point, as images.float() / 255."
+            )
         size = tuple(batch.shape[2:])
         return Units(patchify(batch, self.patch), patch_grid(size, self.patch), size=size)
 
