@@ -7,6 +7,7 @@ first results of BM25 among the works that existed, less those that were cited, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,7 @@ def train_unclicked(
     pairs = _with_shown(pairs, shown)
     judged = judged_queries(items, interactions, config.held_out, histories, titles=False)
     trainer = UnclickedOnly(Front(tokenizer, bag), pairs, judged, items, config)
-    trainer.shown = Lists.of([shown.get(text, ()) for text in pairs.queries])
+    trainer.shown = Lists.of([shown.get(pairs.queries[text], ()) for text in pairs.asked])
     towers = trainer.run()
     report = trainer.report
     note = (
@@ -99,8 +100,6 @@ def train_unclicked(
 
 def _with_shown(pairs: Pairs, shown: Mapping[str, Sequence[int]]) -> Pairs:
     """Only pairs whose query had a page shown: what was made of the items alone has no such page."""
-    kept = [n for n, asking in enumerate(pairs.query) if shown.get(pairs.queries[asking])]
-    for name in ("query", "text", "item", "weight"):
-        values = getattr(pairs, name)
-        setattr(pairs, name, [values[n] for n in kept])
-    return pairs
+    kept = np.asarray([bool(shown.get(pairs.queries[text])) for text in pairs.asked[pairs.query]])
+    columns = ("query", "text", "item", "weight")
+    return replace(pairs, **{name: getattr(pairs, name)[kept] for name in columns})

@@ -201,3 +201,25 @@ def test_only_what_was_shown_is_a_negative() -> None:
     assert drawn[0, 0] in (3, 5)
     assert drawn[1, 0] == 2
     assert torch.isfinite(torch.tensor(trainer._pass(1)))
+
+
+def test_training_with_what_was_shown_takes_askings_of_one_text_by_several_users() -> None:
+    pytest.importorskip("torch")
+    import unclicked
+
+    items = [Item(n + 1, f"thing {'red' if n % 2 else 'blue'} {n}") for n in range(8)]
+    clicks = [
+        Interaction(query, item, user_id=user, time=float(user))
+        for user in "12345"
+        for query, item in (("red thing", 2), ("blue thing", 1), ("never shown", 3))
+    ]
+    from peerscope.retrieval.learn.config import paper
+
+    config = paper(history="none", hard=1, batch=2, width=8, dim=8, hidden=(8,), projection=0,
+                   epochs=1, threads=1)  # fmt: skip
+    shown = {"red thing": [3, 5], "blue thing": [2]}
+    result = unclicked.train_unclicked(items, clicks, config, shown)
+    # Queries that a hash keeps aside and those that had no page shown give no pairs.
+    pairs = int(result.note.split()[2])
+    assert pairs in (5, 10)
+    assert np.isfinite([one["loss"] for one in result.figures["passes"]]).all()

@@ -109,6 +109,18 @@ def test_the_mean_is_asked_before_the_rank() -> None:
     assert report.kind == "dimensional"
 
 
+def test_a_low_rank_counts_only_where_the_rest_holds_nothing() -> None:
+    # one strong direction, and 255 that hold 3 % of the variance or almost none of it
+    generator = np.random.default_rng(12)
+    for rest, kind in ((0.03, "none"), (0.003, "dimensional")):
+        scale = np.sqrt(np.r_[1 - rest, np.full(255, rest / 255)])
+        rows = unit(generator.choice([-1, 1], size=(3000, 256)) * scale)
+        report = collapse_report(rows)
+        assert report.effective_rank < 0.05 * 256
+        assert report.tail == pytest.approx(rest * 243 / 255, rel=0.1)
+        assert report.kind == kind
+
+
 def test_two_opposite_points_are_collapse_in_few_dimensions_too() -> None:
     generator = np.random.default_rng(11)
     side = generator.choice([-1.0, 1.0], size=(200, 1)) * np.ones((1, 16))

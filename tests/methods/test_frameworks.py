@@ -11,10 +11,14 @@ from small_nets import SmallNet, images, two_views  # noqa: E402
 from torch import nn  # noqa: E402
 
 from peerscope.methods import presets  # noqa: E402
+from peerscope.methods.augment import Recipe, TwoViews  # noqa: E402
+from peerscope.methods.backbones import ConvNet  # noqa: E402
+from peerscope.methods.batches import Batches  # noqa: E402
 from peerscope.methods.contrastive import DualTemperature, InfoNCE, pairs  # noqa: E402
 from peerscope.methods.frameworks import Framework, Queue  # noqa: E402
 from peerscope.methods.momentum import Ema  # noqa: E402
 from peerscope.methods.siamese import NegativeCosine, negative_cosine  # noqa: E402
+from peerscope.methods.training import train  # noqa: E402
 
 ALL = {
     "moco_v2": {"queue": 32}, "simmoco": {}, "simco": {}, "simclr": {}, "byol_like": {},
@@ -289,6 +293,33 @@ def test_state_goes_through_a_checkpoint() -> None:
     other = made("moco_v2", seed=9)
     other.load_state_dict(method.state_dict())
     assert other(two_views())[0].item() == pytest.approx(method(two_views())[0].item(), rel=1e-6)
+
+
+def test_the_common_loop_trains_it_and_a_stopped_run_goes_on(tmp_path) -> None:
+    pictures = torch.randint(0, 256, (64, 1, 8, 8), dtype=torch.uint8)
+    views = TwoViews(Recipe(size=8, saturation=0.0, hue=0.0, grey=0.0))
+
+    def run(steps, folder):
+        for stop in steps:
+            torch.manual_seed(0)
+            method = presets.moco_v2(ConvNet(1, widths=(8,), strides=(2,)), width=6, queue=32)
+            optimizer = torch.optim.SGD(method.parameters(), lr=0.05, momentum=0.9)
+            batches = Batches(pictures, 16, views, seed=3)
+            train(method, batches, optimizer, stop, checkpoint=folder, checkpoint_every=2)
+        return method.state_dict()
+
+    whole, stopped = run([6], tmp_path / "one"), run([4, 6], tmp_path / "two")
+    assert whole.keys() == stopped.keys()
+    assert all(torch.equal(whole[name], stopped[name]) for name in whole)
+    assert int(whole["queue.place"]) == 6 * 16 % 32
+
+
+def test_a_step_is_one_graph() -> None:
+    """No Python decides anything in the middle of a step, so that it can be compiled whole."""
+    torch._dynamo.reset()
+    method = made("simclr_momentum", ema=Ema("suffix-2", 0.9))
+    whole = torch.compile(method, fullgraph=True, backend="eager")
+    assert whole(two_views())[0].item() == pytest.approx(method(two_views())[0].item(), rel=1e-6)
 
 
 def test_settings_that_make_no_sense_are_refused() -> None:

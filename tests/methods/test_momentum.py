@@ -234,6 +234,20 @@ def test_an_encoder_without_blocks_is_one_part() -> None:
     assert plain.parts == ("encoder", "projector")
     view = torch.randn(5, 4)
     assert torch.equal(plain(plain.until(view, 1), 1), plain(view))
+
+    class Half(nn.Module):
+        """Blocks without `pooled`: what comes after them is not known."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+
+        def forward(self, given):
+            return self.blocks(given)
+
+    half = Branch(Half())
+    assert half.parts == ("encoder", "projector")
+    assert {half.part_of(name) for name, _ in half.named_parameters()} == {0}
     for arguments in ((view,), {"input": view}):
         assert torch.equal(plain(arguments), plain(view))
 

@@ -1,13 +1,11 @@
 """An encoder and its projector as a row of parts, so that a target may average some of them and share others.
 
-The parts are the encoder's ``blocks``, in order, and the projector; an encoder without ``blocks`` is one.
-Where ``blocks`` is given, their composition and whatever the encoder does after them (pooling, a last norm)
-must be the encoder; what an encoder does in front of its blocks belongs into the first of them.
+The parts are the encoder's ``blocks``, in order, and the projector. Such an encoder is ``pooled`` of the
+composition of its blocks, as every `backbones.Backbone` is; one that has not both is a single part.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -33,15 +31,13 @@ class Branch(nn.Module):
     @property
     def parts(self) -> tuple[str, ...]:
         """Names of the parts: ``block 1`` and so on (or ``encoder``), then ``projector``."""
-        blocks = getattr(self.encoder, "blocks", None)
-        if blocks is None:
-            return ("encoder", "projector")
-        return (*(f"block {number}" for number in range(1, len(blocks) + 1)), "projector")
+        number = len(self._blocks())
+        names = [f"block {place}" for place in range(1, number + 1)] if number else ["encoder"]
+        return (*names, "projector")
 
     def named_parts(self) -> Iterator[tuple[str, nn.Module]]:
         """The parts with their modules, for hooks on what they give."""
-        blocks = getattr(self.encoder, "blocks", None)
-        modules = [self.encoder] if blocks is None else list(blocks)
+        modules = self._blocks() or [self.encoder]
         yield from zip(self.parts, [*modules, self.projector], strict=True)
 
     def part_of(self, name: str) -> int:
@@ -52,7 +48,7 @@ class Branch(nn.Module):
         last = len(self.parts) - 1
         if name.startswith("projector."):
             return last
-        if name.startswith("encoder.blocks."):
+        if last > 1 and name.startswith("encoder.blocks."):
             return int(name.split(".")[2])
         return last - 1
 
@@ -63,13 +59,14 @@ class Branch(nn.Module):
             given: The view; with ``start`` what `until` gave, the input of that part.
             start: The first part to run.
         """
-        last = len(self.parts) - 1
-        if start == last:
-            features = given
-        elif start == 0:
+        features: Any = given
+        if start == 0:
             features = called(self.encoder, given)
-        else:
-            features = _after(self.encoder, start)(given)
+        elif start < len(self.parts) - 1:
+            for block in self._blocks()[start:]:
+                features = block(features)
+            pooled: Any = self.encoder.pooled
+            features = pooled(features)
         found: Tensor = self.projector(features)
         return found
 
@@ -79,11 +76,15 @@ class Branch(nn.Module):
             return view
         if start == len(self.parts) - 1:
             return called(self.encoder, view)
-        blocks: Any = self.encoder.blocks
-        found: Tensor = called(blocks[0], view)
-        for block in blocks[1:start]:
+        first, *others = self._blocks()[:start]
+        found = called(first, view)
+        for block in others:
             found = block(found)
         return found
+
+    def _blocks(self) -> list[nn.Module]:
+        blocks = getattr(self.encoder, "blocks", None)
+        return [] if blocks is None or not hasattr(self.encoder, "pooled") else list(blocks)
 
 
 def called(module: nn.Module, view: View) -> Tensor:
@@ -95,11 +96,3 @@ def called(module: nn.Module, view: View) -> Tensor:
     else:
         found = module(view)
     return found
-
-
-def _after(encoder: nn.Module, start: int) -> nn.Module:
-    """The encoder without its first blocks, sharing all that is left; made anew so that modes agree."""
-    rest = copy.copy(encoder)
-    blocks: Any = encoder.blocks
-    rest.__dict__["_modules"] = dict(encoder._modules) | {"blocks": blocks[start:]}
-    return rest

@@ -4,8 +4,9 @@ A unit vector is the mean of all plus a residual, ``Z = o + r`` (Zhang et al., I
 the length of the mean, and ``m_r``, that of the residual, obey ``m_o^2 + mean r^2 = 1``. Complete collapse
 puts all vectors into one point: ``m_o`` goes to 1, and the deviation of each dimension times root d from
 about 1 to 0 (Chen and He 2021, section 4.1). Dimensional collapse leaves a few directions: the effective rank
-(Roy and Vetterli 2007) falls. Effective rank alone does not decide: after complete collapse the noise that
-remains can have full rank, so the mean is asked first.
+(Roy and Vetterli 2007) falls. Effective rank alone does not decide. After complete collapse the noise that
+remains can have full rank, so the mean is asked first; and one strong direction gives a low rank though many
+others are in use, so a low rank counts only where the rest holds next to nothing.
 
 The vectors to judge are those that the loss acts on: the predictor's output where a predictor is on both
 sides, the projector's where the loss compares projections. Features in front of them can look healthy.
@@ -13,6 +14,7 @@ sides, the projector's where the loss compares projections. Features in front of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
@@ -27,6 +29,7 @@ LEAST_SPREAD = 0.25
 HIGHEST_COSINE = 0.9
 LEAST_RANK_SHARE = 0.05
 LEAST_RANK = 1.5
+LEAST_TAIL = 0.01
 FEWEST = 16
 """Fewer vectors are not judged: a handful of texts that share two words lie in one point by nature."""
 
@@ -48,6 +51,8 @@ class CollapseReport:
         reason: Why, as a sentence.
         off_diagonal: Sum of the squared covariances of different dimensions over d (the term of VICReg, and
             Zhang et al. 2022, algorithm 6); the covariance divides by n - 1.
+        tail: Share of the variance outside the leading 5 % of the directions that n and d allow (outside the
+            first one at least), in [0, 1].
         kind: Which collapse, or why there is no verdict.
         not_finite: Vectors with a NaN or an infinity, left out of all else.
     """
@@ -62,6 +67,7 @@ class CollapseReport:
     collapsed: bool
     reason: str
     off_diagonal: float = 0.0
+    tail: float = 0.0
     kind: Kind = "not judged"
     not_finite: int = 0
 
@@ -123,18 +129,33 @@ class CollapseMeter:
         residual = float(np.sqrt(variances.sum()))
         spread = float(np.sqrt(variances).mean() * np.sqrt(d))
         cosine = (n * centre**2 - 1) / (n - 1)
-        rank = effective_rank(covariance)
+        spectrum = np.maximum(np.linalg.eigvalsh(covariance), 0.0)[::-1]
+        rank = _rank(spectrum)
+        reachable = min(d, n - 1)
+        leading = max(math.ceil(LEAST_RANK_SHARE * reachable), 1)
+        tail = float(spectrum[leading:].sum() / max(spectrum.sum(), 1e-15))
         unbiased = covariance * (n / (n - 1))
         off_diagonal = float((np.square(unbiased).sum() - np.square(np.diag(unbiased)).sum()) / d)
         kind: Kind
         if n < FEWEST:
             kind, reason = "not judged", f"{n} vectors are too few to judge."
         else:
-            kind, reason = verdict(centre, spread, cosine, rank, min(d, n - 1))
+            kind, reason = verdict(centre, spread, cosine, rank, tail, reachable)
         collapsed = kind in ("complete", "dimensional")
         return self._with_failures(
             CollapseReport(
-                n, centre, residual, spread, cosine, rank, d, collapsed, reason, off_diagonal, kind
+                n,
+                centre,
+                residual,
+                spread,
+                cosine,
+                rank,
+                d,
+                collapsed,
+                reason,
+                off_diagonal,
+                tail,
+                kind,
             )
         )
 
@@ -166,7 +187,11 @@ def collapse_report(vectors: object, *, normalise: bool = True) -> CollapseRepor
 
 def effective_rank(covariance: NDArray[np.float64]) -> float:
     """Exponential of the Shannon entropy of the normalised spectrum (Roy and Vetterli 2007)."""
-    spectrum = np.maximum(np.linalg.eigvalsh(covariance), 0.0)
+    return _rank(np.linalg.eigvalsh(covariance))
+
+
+def _rank(spectrum: NDArray[Any]) -> float:
+    spectrum = np.maximum(spectrum, 0.0)
     total = spectrum.sum()
     if total <= 1e-15:
         return 1.0
@@ -175,7 +200,7 @@ def effective_rank(covariance: NDArray[np.float64]) -> float:
 
 
 def verdict(
-    centre: float, spread: float, cosine: float, rank: float, reachable: int
+    centre: float, spread: float, cosine: float, rank: float, tail: float, reachable: int
 ) -> tuple[Kind, str]:
     """Which collapse the figures of a report show, and why one says so; thresholds are this module's own."""
     if centre > HIGHEST_CENTRE or (spread < LEAST_SPREAD and cosine > HIGHEST_COSINE):
@@ -183,9 +208,11 @@ def verdict(
             f"The vectors lie in nearly one point: their mean has length {centre:.2f} of 1, "
             f"spread {spread:.2f} (1 is even), mean cosine {cosine:.2f}."
         )
-    if rank < max(LEAST_RANK_SHARE * reachable, LEAST_RANK) and reachable >= FEWEST:
+    low = rank < max(LEAST_RANK_SHARE * reachable, LEAST_RANK)
+    if low and tail < LEAST_TAIL and reachable >= FEWEST:
         return "dimensional", (
-            f"The vectors use few directions: effective rank {rank:.1f} of {reachable} reachable."
+            f"The vectors use few directions: effective rank {rank:.1f} of {reachable} reachable, "
+            f"{tail:.1%} of the variance beyond the leading ones."
         )
     return "none", (
         f"The vectors are spread: {spread:.2f} of 1, mean cosine {cosine:.2f}, "

@@ -102,6 +102,11 @@ class GradientMeter:
                 self._pairs[name].append(torch.stack([cosine, change]))
             self._before[name] = mean
 
+    def clear(self) -> None:
+        """Forget what arrived since the last step, such as that of a warm-up."""
+        for arrived in self._arrived.values():
+            arrived.clear()
+
     def report(self) -> dict[str, Stability]:
         """What was seen of each module that had a gradient."""
         found = {}

@@ -1,6 +1,6 @@
 """One score from several: words, meaning and title, weighted as held-out queries say.
 
-Blind fusion can be worse than words alone (dossier, section 8: plain reciprocal-rank fusion on product
+Blind fusion can be worse than words alone (plain reciprocal-rank fusion was, on product
 search), so the weights are fitted, and may come out as words alone.
 """
 
