@@ -14,6 +14,7 @@ import orjson
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from peerscope.retrieval import train
 from peerscope.retrieval.encoder import (
     EncoderError,
     SentenceEncoder,
@@ -21,6 +22,7 @@ from peerscope.retrieval.encoder import (
     load_encoder,
 )
 from peerscope.retrieval.encoder_source import CONFIG, FILES, POOLING, WEIGHTS, installed_folder
+from peerscope.retrieval.learn.config import TrainConfig
 
 pytest.importorskip("onnxruntime", reason="the extra `encoder` is not installed")
 pytest.importorskip("tokenizers", reason="the extra `encoder` is not installed")
@@ -309,3 +311,20 @@ def test_many_threads_share_one(encoder: SentenceEncoder) -> None:
     assert len(found) == 24
     for n, row in found.items():
         assert row @ wanted[n] > 0.9999
+
+
+@pytest.mark.parametrize(("most", "rate"), [(10_000, 1e-3), (100, 1e-4)])
+def test_a_large_catalogue_learns_beside_an_encoder_in_small_steps(
+    encoder, items, monkeypatch, most, rate
+) -> None:
+    from peerscope.retrieval import training
+
+    monkeypatch.setattr(training, "MOST_ENCODED", most)
+    few = items[:120]
+    found = train(few, [], encoder=encoder)
+    assert found is not None
+    assert found.figures["config"]["learning_rate"] == rate
+    given = train(few, [], TrainConfig(learning_rate=0.5, epochs=1), encoder=encoder)
+    assert given is not None
+    assert given.figures["config"]["learning_rate"] == 0.5
+    assert train(few, []).figures["config"]["learning_rate"] == 1e-3

@@ -31,6 +31,10 @@ FEWEST_PAIRS = 500
 MOST_ENCODED = 10_000
 """With a sentence encoder at most so many items give pairs of their own text, which is encoded for them."""
 
+MANY_STEPS_RATE = 1e-4
+"""Learning rate beside a sentence encoder above that size, unless one is given: with hundreds of steps a pass
+the usual one undoes what the encoder knows (docs/benchmarks/encoder.md)."""
+
 FEWEST_CARRIERS = 2
 """A category needs so many items (or users) to have an embedding of its own."""
 
@@ -73,7 +77,7 @@ def train(
     Args:
         items: The catalogue.
         interactions: Pairs of a query and the item chosen after it.
-        config: Settings.
+        config: Settings; the default ones, fitted to the size of the catalogue, if ``None``.
         users: Those with a profile or an earlier history.
         tokenizer: The site's tokenizer; a configuration with letter trigrams makes its own.
         encoder: A sentence encoder to stand beside the bag.
@@ -85,7 +89,7 @@ def train(
         The towers; ``None`` where no word occurs in two items and there is no encoder, so that there is
         nothing to fit.
     """
-    config = config or TrainConfig()
+    config = config or _default(items, encoder)
     histories = Histories(users, interactions, (item.id for item in items))
     texts = [item.title if config.titles_only else item_text(item) for item in items]
     front = _kept_front(warm, encoder, config) or _front(
@@ -141,6 +145,12 @@ def closed_form(front: Front, config: TrainConfig) -> TwoTowers:
     query = Tower.identity(front.width, history=config.history_start)
     history = History(config.history, config.most_history, config.history_temperature)
     return TwoTowers(front, (query,), item, history)
+
+
+def _default(items: Sequence[Item], encoder: Encoder | None) -> TrainConfig:
+    if encoder is not None and len(items) > MOST_ENCODED:
+        return TrainConfig(learning_rate=MANY_STEPS_RATE)
+    return TrainConfig()
 
 
 def _tokenizer(given: Tokenizer | None, config: TrainConfig) -> Tokenizer:
