@@ -3,7 +3,7 @@
     peerscope import acl.jsonl.zst --home FOLDER
     python benchmarks/encoder_large.py FOLDER --learning-rate 0.001 0.0001 --epochs 3
 
-Encodings are kept in FOLDER/encodings, so that only the first run encodes (half an hour of one core for 100,000
+Encodings are kept in FOLDER/encodings, so that only the first run encodes (half an hour of a core for 100,000
 works). Towers of each rate are kept in FOLDER too, and are not trained again.
 """
 
