@@ -1,6 +1,6 @@
 """Images a second and memory of a contrastive training step on small images, against lightly and others.
 
-    python benchmarks/methods_throughput.py --peers /tmp/peers/bin/python
+    python benchmarks/methods_throughput.py --peers PYTHON    # of an environment with the peers
     python benchmarks/methods_throughput.py --peers ... --model resnet18 --width 0.25 --steps 6
 
 Every system runs in a process of its own, one thread each, in turns within one run; a figure is the median

@@ -1,6 +1,6 @@
 """Text search on judged collections, trained without any judgement: all systems in one run.
 
-    python benchmarks/text_search.py --cache /var/tmp/vectors          # all collections, three seeds
+    python benchmarks/text_search.py --cache FOLDER          # all collections, three seeds
     python benchmarks/text_search.py cranfield esci150:1               # one seed for the larger one
 
 BM25 (bm25s), a small sentence encoder, their fusions, and the published engine in three forms: no pretrained
