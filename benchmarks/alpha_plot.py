@@ -81,7 +81,7 @@ def _panel(
     every = [value for rows in lines.values() for row in rows for value in row]
     low, high = min(every), max(every)
     margin = 0.08 * (high - low or 1.0)
-    low, high = low - margin, high + margin
+    low, high = max(low - margin, 0.0), high + margin
 
     def across(alpha: float) -> float:
         return left + 12 + alpha * (WIDTH - 24)
