@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
@@ -89,7 +89,7 @@ def train(
         The towers; ``None`` where no word occurs in two items and there is no encoder, so that there is
         nothing to fit.
     """
-    config = config or _default(items, encoder)
+    config = config or sized(TrainConfig(), len(items), encoder)
     histories = Histories(users, interactions, (item.id for item in items))
     texts = [item.title if config.titles_only else item_text(item) for item in items]
     front = _kept_front(warm, encoder, config) or _front(
@@ -147,10 +147,11 @@ def closed_form(front: Front, config: TrainConfig) -> TwoTowers:
     return TwoTowers(front, (query,), item, history)
 
 
-def _default(items: Sequence[Item], encoder: Encoder | None) -> TrainConfig:
-    if encoder is not None and len(items) > MOST_ENCODED:
-        return TrainConfig(learning_rate=MANY_STEPS_RATE)
-    return TrainConfig()
+def sized(config: TrainConfig, items: int, encoder: Encoder | None) -> TrainConfig:
+    """Settings with the learning rate that suits the size of the catalogue, where nobody chose one."""
+    if encoder is None or items <= MOST_ENCODED:
+        return config
+    return replace(config, learning_rate=MANY_STEPS_RATE)
 
 
 def _tokenizer(given: Tokenizer | None, config: TrainConfig) -> Tokenizer:

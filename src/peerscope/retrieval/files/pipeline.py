@@ -36,7 +36,7 @@ from peerscope.retrieval.keeping import load_towers, save_towers
 from peerscope.retrieval.learn.config import TrainConfig, configured
 from peerscope.retrieval.schema import User
 from peerscope.retrieval.towers import TwoTowers
-from peerscope.retrieval.training import train
+from peerscope.retrieval.training import sized, train
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -162,6 +162,8 @@ def train_model(
     aside = held_out.mask(found.interactions)
     if preset == "paper":
         config = _with_all_fields(config, found, changes)
+    if not any(change.startswith("learning_rate=") for change in changes):
+        config = sized(config, len(found.items), front)
     trained = train(
         found.items,
         found.interactions.where(~aside),
