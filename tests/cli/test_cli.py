@@ -131,6 +131,13 @@ def test_exit_codes_mean_something(tmp_path, home) -> None:
     assert run("export", "--format", "docx", "--home", home).exit_code == 2
 
 
+def test_export_makes_no_folder_of_a_mistyped_path(home, tmp_path) -> None:
+    refused = run("export", str(tmp_path / "mistyped" / "all.bib"), "--home", home)
+    assert refused.exit_code == 1
+    assert "There is no folder" in refused.output
+    assert not (tmp_path / "mistyped").exists()
+
+
 def test_what_fails_still_reports(tmp_path) -> None:
     """Twenty works that say the same lie in one point: the bundle is refused, and the report says so."""
     path = tmp_path / "same.bib"
