@@ -1,0 +1,229 @@
+"""Attempts: what one run of a protocol left, as a folder that cannot be changed unnoticed.
+
+::
+
+    attempt.json    protocol, profile, environment, claims as they were then, times, by whom, state
+    seeds/0.json    figures, curves, data and code hashes, time and memory of a seed
+    log.txt         what the protocol said
+    SHA256SUMS      a SHA-256 of every other file; its own SHA-256 is the attempt's id
+
+A folder is sealed once and never written again; another rule makes another verdict from the same figures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from peerscope.atomic import written
+from peerscope.reproduce.claims import Claim
+from peerscope.reproduce.verdict import Verdict, judge
+
+FORMAT = 1
+SUMS = "SHA256SUMS"
+ALLOWED = re.compile(r"attempt\.json|log\.txt|seeds/\d{1,4}\.json")
+LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
+LARGEST = 32 * 2**20
+"""No file of an attempt is larger, in bytes."""
+
+
+class DamagedAttempt(ValueError):
+    """A folder is no attempt, or is not as it was sealed."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """What one seed measured.
+
+    Attributes:
+        seed: Its number.
+        figures: Name to value, or to one value a unit.
+        curves: Name of the plot to label to positions and values.
+        details: The rest as written: times in seconds, memory in MiB, hashes.
+    """
+
+    seed: int
+    figures: Mapping[str, float | list[float]]
+    curves: Mapping[str, Mapping[str, list[list[float]]]]
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A sealed folder, read.
+
+    Attributes:
+        id: First twelve digits of the SHA-256 of its ``SHA256SUMS``.
+        folder: Where it is.
+        about: ``attempt.json``.
+        claims: As they were when it was made.
+        seeds: In order; those that finished.
+    """
+
+    id: str
+    folder: Path
+    about: Mapping[str, Any]
+    claims: tuple[Claim, ...]
+    seeds: tuple[Seed, ...]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every seed finished; only then there is a verdict."""
+        return bool(self.about["state"] == "finished")
+
+    @property
+    def profile(self) -> str:
+        """Name of the profile."""
+        return str(self.about["profile"])
+
+    @property
+    def ended(self) -> datetime:
+        """When it ended."""
+        return datetime.fromisoformat(self.about["ended"])
+
+    def verdict(self, claim: Claim) -> Verdict | None:
+        """What it says of a claim; ``None`` for a failed attempt or a profile that decides nothing."""
+        if not self.finished:
+            return None
+        return judge(claim, self.profile, [seed.figures for seed in self.seeds])
+
+    def log(self) -> str:
+        """The log's text."""
+        return (self.folder / "log.txt").read_text("utf-8", errors="replace")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain data as a whole file, with sorted keys so that equal data are equal bytes."""
+    with written(path) as stream:
+        text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        stream.write(text.encode() + b"\n")
+    path.chmod(0o644)
+
+
+def seal(folder: Path) -> str:
+    """Hash every file of an attempt; the last step of making one.
+
+    Args:
+        folder: With ``attempt.json``, ``log.txt`` and ``seeds``.
+
+    Returns:
+        The attempt's id.
+
+    Raises:
+        DamagedAttempt: The folder lacks a file, holds another one, or was sealed before.
+    """
+    if (folder / SUMS).exists():
+        raise DamagedAttempt(f"{folder} is sealed already.")
+    names = _files(folder)
+    for needed in ("attempt.json", "log.txt"):
+        if needed not in names:
+            raise DamagedAttempt(f"{folder} has no {needed}.")
+    sums = "".join(f"{_hash(folder / name)}  {name}\n" for name in names).encode()
+    with written(folder / SUMS) as stream:
+        stream.write(sums)
+    (folder / SUMS).chmod(0o644)
+    return hashlib.sha256(sums).hexdigest()[:12]
+
+
+def read_attempt(folder: Path) -> Attempt:
+    """Read and check a sealed folder.
+
+    Raises:
+        DamagedAttempt: A file is missing, added, changed, a link, or says nothing that an attempt says.
+    """
+    sums = _sums(folder)
+    names = _files(folder)
+    for name in sorted(set(names) | set(sums)):
+        if name not in sums:
+            raise DamagedAttempt(f"{folder.name}: {name} was added after the attempt was sealed.")
+        if name not in names:
+            raise DamagedAttempt(f"{folder.name}: {name} is missing.")
+        if _hash(folder / name) != sums[name]:
+            raise DamagedAttempt(f"{folder.name}: {name} was changed after the attempt was sealed.")
+    digest = hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()[:12]
+    return _read(folder, digest, names)
+
+
+def read_known(folder: Path, id: str) -> Attempt:
+    """Read a folder that was checked when it came in, without hashing it again."""
+    return _read(folder, id, _files(folder))
+
+
+def _read(folder: Path, id: str, names: list[str]) -> Attempt:
+    try:
+        about = _json(folder / "attempt.json")
+        if about["format"] != FORMAT:
+            raise DamagedAttempt(f"{folder.name} has the format {about['format']}, not {FORMAT}.")
+        for key in ("paper", "protocol", "profile", "started", "environment"):
+            about[key]
+        datetime.fromisoformat(about["ended"])
+        if about["state"] not in ("finished", "failed"):
+            raise DamagedAttempt(f"{folder.name} is in no known state: {about['state']!r}.")
+        claims = tuple(Claim.from_dict(claim) for claim in about["claims"])
+        paths = sorted(
+            (folder / name for name in names if name.startswith("seeds/")),
+            key=lambda path: int(path.stem),
+        )
+        seeds = tuple(_seed(_json(path)) for path in paths)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, DamagedAttempt):
+            raise
+        raise DamagedAttempt(f"{folder.name} is no attempt: {error!r}.") from error
+    if about["state"] == "finished" and not seeds:
+        raise DamagedAttempt(f"{folder.name} says that it finished, and has no seed.")
+    return Attempt(id, folder, about, claims, seeds)
+
+
+def _seed(found: Mapping[str, Any]) -> Seed:
+    rest = {k: v for k, v in found.items() if k not in ("seed", "figures", "curves")}
+    return Seed(int(found["seed"]), dict(found["figures"]), dict(found["curves"]), rest)
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"), parse_constant=_no_constant)
+
+
+def _no_constant(word: str) -> float:
+    raise ValueError(f"{word} is no figure")
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    path = folder / SUMS
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST:
+        raise DamagedAttempt(f"{folder} is no sealed attempt: it has no file {SUMS}.")
+    found: dict[str, str] = {}
+    for line in path.read_text("utf-8", errors="replace").splitlines():
+        match = LINE.fullmatch(line)
+        if match is None or not ALLOWED.fullmatch(match[2]) or match[2] in found:
+            raise DamagedAttempt(f"{folder.name}: {SUMS} has a line that is none of ours.")
+        found[match[2]] = match[1]
+    return found
+
+
+def _files(folder: Path) -> list[str]:
+    """Names of all files but the sums; refuses links, other kinds, strange names and large files."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            path = Path(place) / name
+            short = path.relative_to(folder).as_posix()
+            if path.is_symlink():
+                raise DamagedAttempt(f"{folder.name}: {short} is a link.")
+            if name in files and short != SUMS:
+                if not ALLOWED.fullmatch(short) or not path.is_file():
+                    raise DamagedAttempt(f"{folder.name}: {short} is no file of an attempt.")
+                if path.stat().st_size > LARGEST:
+                    raise DamagedAttempt(f"{folder.name}: {short} is larger than 32 MiB.")
+                found.append(short)
+    return sorted(found)
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
