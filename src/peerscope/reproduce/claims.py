@@ -151,6 +151,9 @@ class Paper:
         version: Which version of the work ("CVPR 2022").
         claims: In order.
         protocols: Those that the claims name.
+        known: What of the work was read, and what could not be, so that a reader knows whose numbers stand
+            as printed.
+        learned: What the attempts taught, a paragraph of plain text.
     """
 
     slug: str
@@ -159,6 +162,8 @@ class Paper:
     version: str
     claims: tuple[Claim, ...]
     protocols: tuple[Protocol, ...]
+    known: str = ""
+    learned: str = ""
 
     def __post_init__(self) -> None:
         if not SLUG.fullmatch(self.slug):
