@@ -1,6 +1,6 @@
-"""Verdicts: computed from figures by a published rule, never typed in.
+"""Verdicts: computed from figures by a published rule (docs/reproduce.md), never typed in.
 
-Rule 1 (docs/reproductions.md states it in words):
+Rule 1:
 
 1. What a check measures is taken seed by seed. Its interval is the wider, on either side, of a paired
    bootstrap over seeds (and over units inside a seed) and of Student's t over the seeds, both at 95 %. With
