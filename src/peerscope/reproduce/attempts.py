@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -161,9 +162,7 @@ def _read(folder: Path, id: str, names: list[str]) -> Attempt:
         about = _json(folder / "attempt.json")
         if about["format"] != FORMAT:
             raise DamagedAttempt(f"{folder.name} has the format {about['format']}, not {FORMAT}.")
-        for key in ("paper", "protocol", "profile", "started", "environment"):
-            about[key]
-        datetime.fromisoformat(about["ended"])
+        _demand(about)
         if about["state"] not in ("finished", "failed"):
             raise DamagedAttempt(f"{folder.name} is in no known state: {about['state']!r}.")
         claims = tuple(Claim.from_dict(claim) for claim in about["claims"])
@@ -172,7 +171,14 @@ def _read(folder: Path, id: str, names: list[str]) -> Attempt:
             key=lambda path: int(path.stem),
         )
         seeds = tuple(_seed(_json(path)) for path in paths)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         if isinstance(error, DamagedAttempt):
             raise
         raise DamagedAttempt(f"{folder.name} is no attempt: {error!r}.") from error
@@ -181,9 +187,38 @@ def _read(folder: Path, id: str, names: list[str]) -> Attempt:
     return Attempt(id, folder, about, claims, seeds)
 
 
+def _demand(about: Mapping[str, Any]) -> None:
+    """Refuse an account that lacks what every reader of an attempt counts on."""
+    texts = [about[name] for name in ("profile", "started", "ended")]
+    texts += [about["paper"]["slug"], about["protocol"]["name"], about["protocol"]["entry"]]
+    texts += [about.get(name, "") for name in ("by", "failure", "guarded")]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("what should be text is none")
+    for name in ("started", "ended"):
+        datetime.fromisoformat(about[name])
+    for name in ("python", "packages"):
+        about["environment"].get(name)
+    if not all(type(seed) is int for seed in about["seeds"]):
+        raise ValueError("its seeds are no numbers")
+
+
 def _seed(found: Mapping[str, Any]) -> Seed:
     rest = {k: v for k, v in found.items() if k not in ("seed", "figures", "curves")}
-    return Seed(int(found["seed"]), dict(found["figures"]), dict(found["curves"]), rest)
+    figures, curves = dict(found["figures"]), dict(found["curves"])
+    for value in figures.values():
+        _finite(value if isinstance(value, list) else [value])
+    for lines in curves.values():
+        for x, y in lines.values():
+            if x or y:
+                _finite(x)
+                _finite(y)
+    return Seed(int(found["seed"]), figures, curves, rest)
+
+
+def _finite(values: list[Any]) -> None:
+    """Refuse what JSON can hold and no figure is: nothing, text, truth, 1e999."""
+    if not values or not all(type(one) in (int, float) and math.isfinite(one) for one in values):
+        raise ValueError("a figure or curve holds something that is no finite number")
 
 
 def _json(path: Path) -> Any:
