@@ -21,10 +21,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from peerscope.atomic import written
-from peerscope.reproduce.claims import Better, Claim, Compare, Relation
+from peerscope.reproduce.claims import Claim
 from peerscope.reproduce.verdict import Verdict, judge
 
 FORMAT = 1
@@ -33,13 +33,7 @@ ALLOWED = re.compile(r"attempt\.json|log\.txt|seeds/\d{1,4}\.json")
 LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
 LARGEST = 32 * 2**20
 """No file of an attempt is larger, in bytes."""
-KINDS: Mapping[str, type] = {
-    "paper": dict, "protocol": dict, "profile": str, "settings": dict, "limits": dict, "seeds": list,
-    "environment": dict, "by": str, "guarded": str, "failure": str, "started": str, "ended": str,
-}  # fmt: skip
-"""What ``attempt.json`` holds beside format, state and claims."""
-TEXTS = ("statement", "metric", "location", "protocol", "reported", "controls", "curve", "learned")
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
 class DamagedAttempt(ValueError):
@@ -169,10 +163,10 @@ def _read(folder: Path, id: str, names: list[str]) -> Attempt:
         about = _json(folder / "attempt.json")
         if about["format"] != FORMAT:
             raise DamagedAttempt(f"{folder.name} has the format {about['format']}, not {FORMAT}.")
+        _demand(about)
         if about["state"] not in ("finished", "failed"):
             raise DamagedAttempt(f"{folder.name} is in no known state: {about['state']!r}.")
-        _demand_kinds(about)
-        claims = tuple(_claim(claim) for claim in about["claims"])
+        claims = tuple(Claim.from_dict(claim) for claim in about["claims"])
         paths = sorted(
             (folder / name for name in names if name.startswith("seeds/")),
             key=lambda path: int(path.stem),
@@ -187,81 +181,20 @@ def _read(folder: Path, id: str, names: list[str]) -> Attempt:
     return Attempt(id, folder, about, claims, seeds)
 
 
-def read_seed(path: Path) -> Seed:
-    """Read what one seed handed back.
-
-    Raises:
-        DamagedAttempt: It is no plain file of figures that are finite numbers.
-    """
-    try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST:
-            raise ValueError("it is no file of at most 32 MiB")
-        found = _json(path)
-        figures = {name: _figure(name, value) for name, value in found["figures"].items()}
-        curves = {
-            name: {label: _line(*line) for label, line in lines.items()}
-            for name, lines in found["curves"].items()
-        }
-        if type(found["seed"]) is not int or str(found["seed"]) != path.stem:
-            raise ValueError(f"it is the seed {found['seed']!r:.20}")
-        for key in ("data", "environment"):
-            if not isinstance(found[key], dict):
-                raise TypeError(f"{key} holds no names")
-    except UNREADABLE as error:
-        raise DamagedAttempt(
-            f"The figures of {path.name} cannot be read: {error!s:.200}."
-        ) from error
-    rest = {k: v for k, v in found.items() if k not in ("seed", "figures", "curves")}
-    return Seed(found["seed"], figures, curves, rest)
-
-
-def _figure(name: str, value: Any) -> float | list[float]:
-    if isinstance(value, list) and value:
-        return [_number(name, one) for one in value]
-    return _number(name, value)
-
-
-def _line(x: list[Any], y: list[Any]) -> list[list[float]]:
-    if len(x) != len(y):
-        raise ValueError("a line of a plot has more positions than values, or fewer")
-    return [[_number("a plot", one) for one in values] for values in (x, y)]
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name!s:.80} is {value!r:.40}")
-    return float(value)
-
-
-def _demand_kinds(about: Mapping[str, Any]) -> None:
-    for key, kind in KINDS.items():
-        if not isinstance(about[key], kind):
-            raise TypeError(f"{key} is {about[key]!r:.40}")
-    for inside, key in (("paper", "slug"), ("paper", "title"), ("protocol", "name")):
-        if not isinstance(about[inside][key], str):
-            raise TypeError(f"{key} of the {inside} is {about[inside][key]!r:.40}")
-    for key in ("started", "ended"):
-        if datetime.fromisoformat(about[key]).tzinfo is None:
-            raise ValueError(f"{key} names no time zone")
-
-
-def _claim(given: Mapping[str, Any]) -> Claim:
-    claim = Claim.from_dict(given)
-    texts = [getattr(claim, name) for name in TEXTS]
-    for reasons in (claim.profiles, claim.not_run):
-        texts += [*reasons.keys(), *reasons.values()]
-    for check in claim.checks:
-        texts += [check.label, check.figure, check.against or "", *check.profiles]
-        _number(f"the bound of {claim.id}", check.bound)
-        if check.tolerance is not None:
-            _number(f"the tolerance of {claim.id}", check.tolerance)
-        if check.relation not in get_args(Relation) or check.compare not in get_args(Compare):
-            raise ValueError(f"{claim.id} has a check of no known kind")
-    if claim.better not in get_args(Better) or not all(isinstance(text, str) for text in texts):
-        raise ValueError(f"{claim.id:.80} holds something that is no text")
-    if claim.reported_value is not None:
-        _number(f"the reported value of {claim.id}", claim.reported_value)
-    return claim
+def _demand(about: Mapping[str, Any]) -> None:
+    """Refuse an account that lacks what every reader of an attempt counts on."""
+    texts = [about[name] for name in ("profile", "started", "ended")]
+    texts += [about["paper"]["slug"], about["protocol"]["name"], about["protocol"]["entry"]]
+    texts += [about.get(name, "") for name in ("by", "failure", "guarded")]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("what should be text is none")
+    for name in ("started", "ended"):
+        if datetime.fromisoformat(about[name]).tzinfo is None:
+            raise ValueError(f"{name} is in no time zone")
+    for name in ("python", "packages"):
+        about["environment"].get(name)
+    if not all(type(seed) is int for seed in about["seeds"]):
+        raise ValueError("its seeds are no numbers")
 
 
 def _demand_whole(
@@ -274,9 +207,45 @@ def _demand_whole(
         for check in claim.checks_for(about["profile"]):
             for figure in check.figures:
                 if any(figure not in seed.figures for seed in seeds):
-                    raise DamagedAttempt(
-                        f"{name} has no figure {figure!r}, which {claim.id} needs."
-                    )
+                    raise DamagedAttempt(f"{name} has no figure {figure!r}, which {claim.id} needs.")
+
+
+def read_seed(path: Path) -> Seed:
+    """Read what one seed handed back.
+
+    Raises:
+        DamagedAttempt: It is no plain file of figures that are finite numbers.
+    """
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST:
+            raise ValueError("it is no file of at most 32 MiB")
+        found = _json(path)
+        if type(found["seed"]) is not int or str(found["seed"]) != path.stem:
+            raise ValueError(f"it is the seed {found['seed']!r:.20}")
+        return _seed(found)
+    except UNREADABLE as error:
+        raise DamagedAttempt(f"The seed {path.stem} cannot be read: {error!s:.200}.") from error
+
+
+def _seed(found: Mapping[str, Any]) -> Seed:
+    rest = {k: v for k, v in found.items() if k not in ("seed", "figures", "curves")}
+    figures, curves = dict(found["figures"]), dict(found["curves"])
+    for value in figures.values():
+        _finite(value if isinstance(value, list) else [value])
+    for lines in curves.values():
+        for x, y in lines.values():
+            if x or y:
+                _finite(x)
+                _finite(y)
+    for name in ("data", "environment"):
+        found[name].items()
+    return Seed(found["seed"], figures, curves, rest)
+
+
+def _finite(values: list[Any]) -> None:
+    """Refuse what JSON can hold and no figure is: nothing, text, truth, 1e999."""
+    if not values or not all(type(one) in (int, float) and math.isfinite(one) for one in values):
+        raise ValueError("a figure or curve holds something that is no finite number")
 
 
 def _json(path: Path) -> Any:

@@ -80,7 +80,7 @@ def load_registry(points: Iterable[EntryPoint] | None = None) -> Registry:
     for name, origin in [("peerscope", OWN), *((point.name, point.value) for point in given)]:
         try:
             papers = papers_at(origin)
-        except Exception as error:  # another package's code: whatever it raises, the rest must load
+        except (Exception, SystemExit) as error:  # another package's code: the rest must load
             problems.append(f"The claims of {name} ({origin}) cannot be loaded: {error!r}.")
             continue
         for paper in papers:
