@@ -29,7 +29,7 @@ from peerscope.reproduce.verdict import Verdict, judge
 
 FORMAT = 1
 SUMS = "SHA256SUMS"
-ALLOWED = re.compile(r"attempt\.json|log\.txt|seeds/\d{1,4}\.json")
+ALLOWED = re.compile(r"attempt\.json|log\.txt|seeds/[0-9]{1,4}\.json")
 LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
 LARGEST = 32 * 2**20
 """No file of an attempt is larger, in bytes."""
@@ -207,7 +207,9 @@ def _demand_whole(
         for check in claim.checks_for(about["profile"]):
             for figure in check.figures:
                 if any(figure not in seed.figures for seed in seeds):
-                    raise DamagedAttempt(f"{name} has no figure {figure!r}, which {claim.id} needs.")
+                    raise DamagedAttempt(
+                        f"{name} has no figure {figure!r}, which {claim.id} needs."
+                    )
 
 
 def read_seed(path: Path) -> Seed:
@@ -261,7 +263,10 @@ def _sums(folder: Path) -> dict[str, str]:
     if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST:
         raise DamagedAttempt(f"{folder} is no sealed attempt: it has no file {SUMS}.")
     found: dict[str, str] = {}
-    for line in path.read_text("utf-8", errors="replace").splitlines():
+    *lines, rest = path.read_bytes().decode("utf-8", errors="replace").split("\n")
+    if rest:
+        raise DamagedAttempt(f"{folder.name}: {SUMS} is cut off.")
+    for line in lines:
         match = LINE.fullmatch(line)
         if match is None or not ALLOWED.fullmatch(match[2]) or match[2] in found:
             raise DamagedAttempt(f"{folder.name}: {SUMS} has a line that is none of ours.")

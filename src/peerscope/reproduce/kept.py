@@ -1,17 +1,40 @@
-"""An attempt in the store: what it says and its verdicts at hand, its figures read when they are wanted."""
+"""An attempt in the store: what it says at hand, its figures read when they are wanted.
+
+Figures are megabytes and verdicts take a while to compute, so beside each sealed folder there is a summary
+(``verdicts/<id>.json``) of what lists of claims need. It follows from the folder and may be removed.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from peerscope.reproduce.attempts import Attempt, Seed, read_known, write_json
+from peerscope.reproduce.attempts import SUMS, Attempt, Seed, read_known, write_json
 from peerscope.reproduce.claims import Claim
-from peerscope.reproduce.verdict import RULE, CheckResult, Verdict
+from peerscope.reproduce.verdict import RULE, CheckResult, Verdict, judge
+
+HELD = 16
+"""Attempts whose figures stay in memory."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What lists need of an attempt's figures.
+
+    Attributes:
+        verdicts: Claim's id to verdict, by the checks that the claim had when the attempt was made.
+        figures: Names of the figures that every seed has.
+        numbers: Of the seeds that finished.
+    """
+
+    verdicts: Mapping[str, Verdict]
+    figures: frozenset[str]
+    numbers: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -23,14 +46,14 @@ class Kept:
         folder: Where it is.
         about: ``attempt.json``.
         claims: As they were when it was made.
-        verdicts: Claim's id to what the figures say of it, by the present rule.
+        summary: Of its figures.
     """
 
     id: str
     folder: Path
     about: Mapping[str, Any]
     claims: tuple[Claim, ...]
-    verdicts: Mapping[str, Verdict]
+    summary: Summary
 
     @property
     def finished(self) -> bool:
@@ -58,6 +81,22 @@ class Kept:
         return datetime.fromisoformat(self.about["ended"])
 
     @property
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """Claim's id to verdict, by the checks that the claim had when the attempt was made."""
+        return self.summary.verdicts
+
+    @property
+    def figures(self) -> frozenset[str]:
+        """Names of the figures that every seed has."""
+        return self.summary.figures
+
+    @property
+    def files(self) -> list[str]:
+        """Names of its files, the sums last."""
+        seeds = [f"seeds/{number}.json" for number in self.summary.numbers]
+        return ["attempt.json", *seeds, "log.txt", SUMS]
+
+    @property
     def seeds(self) -> tuple[Seed, ...]:
         """What its seeds measured, read now."""
         return self.whole().seeds
@@ -67,8 +106,17 @@ class Kept:
         return next((claim for claim in self.claims if claim.id == id), None)
 
     def verdict(self, claim: Claim) -> Verdict | None:
-        """What it says of a claim, by the checks that the claim had when it was made."""
-        return self.verdicts.get(claim.id)
+        """What it says of a claim; ``None`` for a failed attempt or a profile that decides nothing.
+
+        Raises:
+            ValueError: It lacks a figure that the claim, as it is given, needs.
+        """
+        then = self.claim(claim.id)
+        if not self.finished:
+            return None
+        if then is not None and then.checks == claim.checks and then.better == claim.better:
+            return self.verdicts.get(claim.id)
+        return judge(claim, self.profile, [seed.figures for seed in self.seeds])
 
     def log(self) -> str:
         """The log's text."""
@@ -76,38 +124,53 @@ class Kept:
 
     def whole(self) -> Attempt:
         """With its figures."""
-        return read_known(self.folder, self.id)
+        return _whole(self.folder, self.id)
 
 
-def verdicts_of(attempt: Attempt) -> dict[str, Verdict]:
-    """Claim's id to verdict; empty for a failed attempt.
+@lru_cache(maxsize=HELD)
+def _whole(folder: Path, id: str) -> Attempt:
+    return read_known(folder, id)
+
+
+def summarised(attempt: Attempt) -> Summary:
+    """What lists need of an attempt.
 
     Raises:
         ValueError: The figures do not decide one of its claims at all.
     """
     judged = ((claim.id, attempt.verdict(claim)) for claim in attempt.claims)
-    return {id: verdict for id, verdict in judged if verdict is not None}
+    verdicts = {id: verdict for id, verdict in judged if verdict is not None}
+    names = [seed.figures.keys() for seed in attempt.seeds]
+    figures = frozenset(names[0]).intersection(*names) if names else frozenset[str]()
+    return Summary(verdicts, figures, tuple(seed.seed for seed in attempt.seeds))
 
 
-def write_verdicts(path: Path, verdicts: Mapping[str, Verdict]) -> None:
-    """Keep verdicts, which take a while to compute; they may be removed at any time."""
-    found = {id: verdict.to_dict() for id, verdict in verdicts.items()}
-    write_json(path, {"rule": RULE, "verdicts": found})
+def write_summary(path: Path, summary: Summary) -> None:
+    """Keep a summary."""
+    write_json(
+        path,
+        {
+            "rule": RULE,
+            "verdicts": {id: asdict(verdict) for id, verdict in summary.verdicts.items()},
+            "figures": sorted(summary.figures),
+            "seeds": list(summary.numbers),
+        },
+    )
 
 
-def read_verdicts(path: Path) -> dict[str, Verdict] | None:
-    """Verdicts that were kept; ``None`` if there are none, or by another rule."""
+def read_summary(path: Path) -> Summary | None:
+    """A summary that was kept; ``None`` if there is none, or by another rule."""
     try:
         kept = json.loads(path.read_text())
         if kept["rule"] != RULE:
             return None
-        found = {}
+        verdicts = {}
         for id, given in kept["verdicts"].items():
             checks = tuple(
                 CheckResult(**{**check, "per_seed": tuple(check["per_seed"])})
                 for check in given["checks"]
             )
-            found[id] = Verdict(**{**given, "checks": checks})
-        return found
+            verdicts[id] = Verdict(**{**given, "checks": checks})
+        return Summary(verdicts, frozenset(kept["figures"]), tuple(kept["seeds"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

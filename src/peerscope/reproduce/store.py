@@ -3,7 +3,7 @@
 ::
 
     attempts/<id>/       sealed; never written again
-    verdicts/<id>.json   computed from them, kept because it takes a while; may be removed
+    verdicts/<id>.json   follows from them, kept because it takes a while; may be removed
     notes/<id>/          what people said beside them
     running/             attempts in the making
     scratch/             where protocols write while they run
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from peerscope.reproduce.attempts import SUMS, Attempt, DamagedAttempt, read_attempt, read_known
 from peerscope.reproduce.claims import Claim
-from peerscope.reproduce.kept import Kept, read_verdicts, verdicts_of, write_verdicts
+from peerscope.reproduce.kept import Kept, Summary, read_summary, summarised, write_summary
 from peerscope.reproduce.notes import Kind, Note, add_note, read_notes
 from peerscope.reproduce.verdict import Verdict
 
@@ -52,8 +52,8 @@ class Standing:
 
     Attributes:
         attempt: Whose it is.
-        verdict: By the checks that the claim had when the attempt was made.
-        changed: Whether the claim has other checks now.
+        verdict: By the checks that the claim has now.
+        changed: Whether the claim had other checks when the attempt was made.
     """
 
     attempt: Kept
@@ -72,6 +72,7 @@ class Store:
         self.folder = folder
         self._known: dict[str, Kept] = {}
         self._damaged: dict[str, str] = {}
+        self._sorted: tuple[Kept, ...] = ()
         self._lock = threading.Lock()  # pages are made by several threads
 
     @property
@@ -101,7 +102,7 @@ class Store:
         place = self._sealed / found.id
         if place.exists():
             return Taken(found.id, False)
-        verdicts = _judged(found)
+        summary = _summarised(found)
         with self._writing():
             copy = Path(tempfile.mkdtemp(dir=self._sealed, prefix=".taking-"))
             try:
@@ -109,7 +110,7 @@ class Store:
                 if read_attempt(copy).id != found.id:
                     raise DamagedAttempt(f"{folder.name} changed while it was taken in.")
                 copy.chmod(0o755)
-                write_verdicts(self._verdicts(found.id), verdicts)
+                write_summary(self._summary(found.id), summary)
                 if place.exists():  # another process was faster
                     return Taken(found.id, False)
                 copy.rename(place)
@@ -134,19 +135,20 @@ class Store:
                 new.append(taken.id)
         return new, refused
 
-    def attempts(self) -> list[Kept]:
-        """All attempts, newest first."""
+    def attempts(self) -> tuple[Kept, ...]:
+        """All attempts, newest first; the same tuple as long as there are the same."""
         with self._lock:
             ids = self._ids()
-            for id in ids - self._known.keys() - self._damaged.keys():
-                try:
-                    self._known[id] = self._read(id)
-                except (DamagedAttempt, OSError) as error:
-                    self._damaged[id] = str(error)
-            for gone in (self._known.keys() | self._damaged.keys()) - ids:
-                self._known.pop(gone, None)
-                self._damaged.pop(gone, None)
-            return sorted(self._known.values(), key=_age, reverse=True)
+            if ids != self._known.keys() | self._damaged.keys():
+                self._known = {id: one for id, one in self._known.items() if id in ids}
+                self._damaged = {id: why for id, why in self._damaged.items() if id in ids}
+                for id in ids - self._known.keys() - self._damaged.keys():
+                    try:
+                        self._known[id] = self._read(id)
+                    except (DamagedAttempt, OSError) as error:
+                        self._damaged[id] = str(error)
+                self._sorted = tuple(sorted(self._known.values(), key=_age, reverse=True))
+            return self._sorted
 
     def problems(self) -> list[str]:
         """Sentences on folders in the store that cannot be read."""
@@ -167,21 +169,27 @@ class Store:
         """Attempts at a paper's claims, newest first, failed ones included."""
         return [one for one in self.attempts() if one.paper == slug]
 
-    def standing(self, claim: Claim) -> Standing | None:
-        """The verdict that is shown for a claim.
+    def standing(self, claim: Claim, version: int | None = None) -> Standing | None:
+        """The verdict that is shown for a claim as it is stated now.
 
-        It is that of the newest finished attempt under the largest profile (``gpu`` before ``cpu``); of two
-        that ended in the same second, the one with the greater id.
+        It is that of the newest finished attempt under the largest profile (``gpu`` before ``cpu``) whose
+        protocol and figures fit the claim; of two that ended in the same second, the one with the greater id.
+
+        Args:
+            claim: As it is stated now.
+            version: Of its protocol now; figures of other versions do not fit. Any, if ``None``.
         """
-        decided = [one for one in self.of_claim(claim.id) if claim.id in one.verdicts]
-        if not decided:
-            return None
-        chosen = max(decided, key=lambda one: (RANKS.get(one.profile, 0), *_age(one)))
-        then = chosen.claim(claim.id)
-        changed = then is None or then.checks_for(chosen.profile) != claim.checks_for(
-            chosen.profile
-        )
-        return Standing(chosen, chosen.verdicts[claim.id], changed)
+        fitting = (one for one in self.of_claim(claim.id) if _fits(one, claim, version))
+        for attempt in sorted(fitting, key=lambda one: RANKS[one.profile], reverse=True):
+            then = attempt.claim(claim.id)
+            with contextlib.suppress(
+                ValueError
+            ):  # the claim's ratio may have no sense for old figures
+                verdict = attempt.verdict(claim)
+                if verdict is not None:
+                    changed = then is None or then.checks != claim.checks
+                    return Standing(attempt, verdict, changed)
+        return None
 
     def note(self, attempt: str, note: Note) -> Note:
         """Put a note beside an attempt.
@@ -206,7 +214,7 @@ class Store:
     def _notes(self, id: str) -> Path:
         return self.folder / "notes" / id
 
-    def _verdicts(self, id: str) -> Path:
+    def _summary(self, id: str) -> Path:
         return self.folder / "verdicts" / f"{id}.json"
 
     def _ids(self) -> set[str]:
@@ -217,14 +225,14 @@ class Store:
 
     def _read(self, id: str) -> Kept:
         attempt = read_known(self._sealed / id, id)
-        verdicts = read_verdicts(self._verdicts(id))
-        if verdicts is None:
-            verdicts = _judged(attempt)
+        summary = read_summary(self._summary(id))
+        if summary is None:
+            summary = _summarised(attempt)
             with contextlib.suppress(
                 OSError
             ):  # a folder that cannot be written is served all the same
-                write_verdicts(self._verdicts(id), verdicts)
-        return Kept(id, attempt.folder, attempt.about, attempt.claims, verdicts)
+                write_summary(self._summary(id), summary)
+        return Kept(id, attempt.folder, attempt.about, attempt.claims, summary)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -255,13 +263,23 @@ def sealed_below(folder: Path) -> list[Path]:
     return []
 
 
+def _fits(one: Kept, claim: Claim, version: int | None) -> bool:
+    if not one.finished or one.profile not in RANKS or one.profile not in claim.profiles:
+        return False
+    if one.protocol != claim.protocol or version not in (None, one.about["protocol"]["version"]):
+        return False
+    return one.figures.issuperset(
+        name for check in claim.checks_for(one.profile) for name in check.figures
+    )
+
+
 def _age(one: Kept) -> tuple[float, str]:
     return one.ended.timestamp(), one.id
 
 
-def _judged(attempt: Attempt) -> dict[str, Verdict]:
+def _summarised(attempt: Attempt) -> Summary:
     try:
-        return verdicts_of(attempt)
+        return summarised(attempt)
     except ValueError as error:
         raise DamagedAttempt(f"{attempt.folder.name}: {error}") from error
 
