@@ -150,8 +150,9 @@ def vgg(trial: Trial, arm: Arm, data: Task) -> Classifier:
 def trained(trial: Trial, arm: Arm, data: Task) -> Trained:
     """Train an arm from the trial's seed and look at the test images now and then.
 
-    All arms of a seed begin with the same convolutions and see the same batches in the same order. A loss
-    that is not finite ends the training; what was seen before it stays.
+    All norms of a seed begin with the same convolutions and see the same batches in the same order (a net
+    without a norm has biases, so its convolutions are others). A loss that is not finite ends the training;
+    what was seen before it stays.
 
     Args:
         trial: Its settings ``looks`` and ``precision`` hold.
@@ -178,7 +179,7 @@ def trained(trial: Trial, arm: Arm, data: Task) -> Trained:
             Batches(data.images, arm.batch, labels=data.labels, seed=trial.seed),
             _optimizer(method, arm),
             arm.steps,
-            schedule=_stairs if arm.sgd else constant,
+            schedule=stairs if arm.sgd else constant,
             precision=trial["precision"],
             channels_last=trial.device == "cuda",
             seed=trial.seed,
@@ -195,7 +196,7 @@ def trained(trial: Trial, arm: Arm, data: Task) -> Trained:
 
 def _look(net: Classifier, norm: str, data: Task, found: Trained) -> None:
     for kind in kinds(norm):
-        right = correct(net, data.test_images, data.test_labels, running=kind == "running")
+        right = guesses(net, data.test_images, running=kind == "running") == data.test_labels
         accuracy = 100 * right.double().mean().item()
         before = found.looks.setdefault(kind, [])
         if accuracy > max(before, default=-1.0):
@@ -204,13 +205,12 @@ def _look(net: Classifier, norm: str, data: Task, found: Trained) -> None:
 
 
 @torch.no_grad()
-def correct(net: nn.Module, pixels: Tensor, labels: Tensor, *, running: bool) -> Tensor:
-    """Which images a net reads rightly, bool, shape ``[n]``; in batches of `TEST_BATCH`, in order.
+def guesses(net: nn.Module, pixels: Tensor, *, running: bool) -> Tensor:
+    """The classes that a net reads, int64, shape ``[n]``; in batches of `TEST_BATCH`, in order.
 
     Args:
         net: Left as it was.
         pixels: Shape ``[n, C, H, W]``.
-        labels: Shape ``[n]``.
         running: Whether GN+ takes its running statistics, not those of the batch.
     """
     layers = [layer for layer in net.modules() if isinstance(layer, GroupNormPlus)]
@@ -218,11 +218,11 @@ def correct(net: nn.Module, pixels: Tensor, labels: Tensor, *, running: bool) ->
     net.eval()
     for layer in layers:
         layer.track_running_stats = running
-    guesses = torch.cat([net(part).argmax(dim=1) for part in torch.split(pixels, TEST_BATCH)])
+    found = torch.cat([net(part).argmax(dim=1) for part in torch.split(pixels, TEST_BATCH)])
     for layer in layers:
         layer.track_running_stats = True
     net.train(training)
-    return guesses == labels
+    return found
 
 
 def _optimizer(method: nn.Module, arm: Arm) -> torch.optim.Optimizer:
@@ -231,7 +231,7 @@ def _optimizer(method: nn.Module, arm: Arm) -> torch.optim.Optimizer:
     return torch.optim.Adam(method.parameters(), lr=arm.rate)
 
 
-def _stairs(step: int, steps: int) -> float:
+def stairs(step: int, steps: int) -> float:
     """A tenth from half of the steps on, a hundredth from three quarters (81 and 122 of 164 epochs there)."""
     return 0.1 ** ((step >= steps / 2) + (step >= 3 * steps / 4))
 
