@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import subprocess
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -137,6 +137,35 @@ def test_the_readme_says_what_was_given(attempts, tmp_path):
     assert "CC-BY-4.0" in text
     assert "Dice fall" in text
     assert "The abstract was read" in text
+
+
+@dataclass(frozen=True)
+class Note:
+    by: str
+    text: str
+    kind: str = "note"
+    claim: str = ""
+    at: str = "2026-01-03T00:00:00+00:00"
+
+
+def test_notes_and_replies_stand_beside_the_verdict(attempts, tmp_path):
+    given = [
+        Note("Laure Haak", NASTY, "reply", "quick-2"),
+        Note("Josiah Carberry", "The dice are old."),
+    ]
+    export_paper(PAPER, attempts, tmp_path / "e", notes={attempts[0].id: given})
+    found = {one["id"]: one for one in told(tmp_path / "e")["attempts"]}
+    assert [one["text"] for one in found[attempts[0].id]["notes"]] == [NASTY, "The dice are old."]
+    assert found[attempts[1].id]["notes"] == []
+    states = {one["claim"]: one["state"] for one in found[attempts[0].id]["claims"]}
+    assert states == STATES
+    readme = (tmp_path / "e/README.md").read_text()
+    assert "Reply of Laure Haak on quick-2, 2026-01-03T00:00:00+00:00: x \\<script" in readme
+    crate = json.loads((tmp_path / "e/ro-crate-metadata.json").read_text())["@graph"]
+    comments = [one for one in crate if one["@type"] == "Comment"]
+    assert [(one["name"], one["text"]) for one in comments] == [
+        ("Reply of Laure Haak on quick-2", NASTY), ("Note of Josiah Carberry", "The dice are old."),
+    ]  # fmt: skip
 
 
 # Exactly once, whole or not at all
@@ -291,7 +320,7 @@ def test_figures_from_elsewhere_that_are_none_are_refused(attempts, tmp_path, te
     (place / "seeds/0.json").write_text(text)
     (place / "SHA256SUMS").unlink()
     seal(place)
-    with pytest.raises(DamagedAttempt, match="is no attempt"):
+    with pytest.raises(DamagedAttempt):
         read_attempt(place)
 
 

@@ -15,6 +15,7 @@ import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from export_cases import JOSIAH, NASTY, OTHER, PAPER, STATES, attempt_in
@@ -58,6 +59,7 @@ def folders(attempts, tmp_path_factory) -> dict[str, Path]:
     export_paper(
         PAPER, attempts[:1], root / "full", authors=[OTHER], codecheckers=[JOSIAH], license="CC-BY-4.0",
         published=date(2026, 2, 3),
+        notes={attempts[0].id: [SimpleNamespace(by=NASTY, text=NASTY, kind="reply", claim="quick-1", at="2026-02-01")]},
     )  # fmt: skip
     shutil.copytree(root / "bare", root / "process")
     path = root / "process/ro-crate-metadata.json"
