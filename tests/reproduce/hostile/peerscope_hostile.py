@@ -16,11 +16,11 @@ from peerscope.reproduce.protocol import Profile, Protocol, Trial
 LEFT_BEHIND = "peerscope-hostile-left-behind"
 """In the command line of whatever a protocol here leaves behind."""
 SECONDS = {
-    "hang": 1.5,
+    "hang": 1.0,
     "says_without_end": 1.5,
-    "stops_itself": 1.5,
-    "ignores_signals": 1.5,
-    "kills_its_parent": 1.5,
+    "stops_itself": 1.0,
+    "ignores_signals": 1.0,
+    "kills_its_parent": 1.0,
 }
 
 
