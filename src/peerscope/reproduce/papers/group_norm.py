@@ -24,7 +24,7 @@ def _profiles(
 ) -> dict[str, Profile]:
     return {
         "cpu": Profile({**CPU, **cpu}, seeds=3),
-        "gpu": Profile({**GPU, **gpu}, seeds=3, device="cuda", memory_mb=16_384),
+        "gpu": Profile({**GPU, **gpu}, seeds=3, seconds=480, memory_mb=16_384, device="cuda"),
         "tiny": Profile({**TINY, **tiny}, seeds=1, seconds=120),
     }
 
@@ -128,6 +128,16 @@ def _better(place: str, words: str) -> tuple[Check, ...]:
 
 
 PAPER = Paper(
+    learned=(
+        "GN+ is far above group norm at batches of 8 to 128 (12 to 28 points after these short "
+        "trainings) and at batch 2 below it, with position or channel statistics alike: 'regardless of "
+        "the batch size' fails where a batch has two images. Group norm's successive gradients jump "
+        "farther than batch norm's, noise after the norm costs it more, and GN+ behaves like batch norm "
+        "in both. That group norm is less accurate at ordinary batch sizes, that dropout costs it more, "
+        "and that the order of the two steps matters cannot be told from three seeds of 300 to 400 "
+        "steps. The gaps are larger than in the authors' notebooks because group norm starts late: "
+        "their trainings are fifty times as long."
+    ),
     slug="group-norm",
     title="Understanding and Improving Group Normalization",
     identifiers=("arxiv:2207.01972",),
@@ -237,6 +247,10 @@ PAPER = Paper(
         ),
         Claim(
             id="group-norm-6",
+            learned=(
+                "At batch 2 every form of GN+ is 9 to 11 points below group norm; at 8 and above it is "
+                "12 to 28 points above it."
+            ),
             statement="GN+, group norm with a batch step blended in, is more accurate than group norm "
             "regardless of the batch size.",
             metric="test accuracy, in percent",

@@ -135,6 +135,15 @@ BOUNDED = f"{CONTROL}. The bound of a point is this project's"
 PLACES = (("first", "the first block"), ("last", "the last block"), ("projector", "the projector"))
 
 PAPER = Paper(
+    learned=(
+        "The cost is as claimed and counted: momentum on the projector alone needs no second pass, and "
+        "its step takes the time of a step without a target, where a full target takes a third more. In "
+        "accuracy nothing is resolved: a full target gains 0.27 points on SimCLR and 0.19 on stop- "
+        "gradient alone, both with intervals that hold zero, after 400 steps. Momentum on late blocks "
+        "does more than on early ones (0.43 points). By our measures the last blocks of this four-layer "
+        "net do not fluctuate most; the paper's own measure could not be read. That a target calms "
+        "gradients (our hypothesis) holds at the first block and at the projector."
+    ),
     slug="momentum",
     title="On the Pros and Cons of Momentum Encoder in Self-Supervised Visual Representation Learning",
     identifiers=("arxiv:2208.05744",),
@@ -145,6 +154,10 @@ PAPER = Paper(
     claims=(
         Claim(
             id="momentum-1",
+            learned=(
+                "Four hundred steps at momentum 0.95 are too few, or the gain too small, for five seeds "
+                "of 2,000 test images."
+            ),
             statement="A momentum encoder improves SimCLR, a framework without one.",
             metric="kNN accuracy, points",
             location=ABSTRACT,
@@ -175,6 +188,10 @@ PAPER = Paper(
         ),
         Claim(
             id="momentum-3",
+            learned=(
+                "By both of our measures the first block fluctuates most in this net. The paper's "
+                "measure, and its far deeper net, were not at hand."
+            ),
             statement="Gradients with respect to the output of a block fluctuate most in the last layers.",
             metric="deviation over mean of gradient norms, and cosine of successive gradients",
             location=f"{ABSTRACT}; the measures are this project's",

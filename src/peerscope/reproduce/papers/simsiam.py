@@ -41,6 +41,10 @@ def stands(arm: str, who: str, bound: float = 0.9) -> Check:
 CLAIMS = (
     Claim(
         id="simsiam-1",
+        learned=(
+            "The projections are well spread; the predictions, on which the loss acts, have a mean of "
+            "0.72 after 250 steps and are still moving, so their two checks are open."
+        ),
         statement="SimSiam does not collapse: the mean of its unit vectors stays short.",
         metric="length m_o of the mean of unit vectors and spread (deviation times the root of the width), "
         "of predictions, which the loss acts on, and of projections",
@@ -85,6 +89,11 @@ CLAIMS = (
     ),
     Claim(
         id="simsiam-3",
+        learned=(
+            "Trained by that loss alone the predictor becomes one point; with a loss of its own it had "
+            "not after 2,000 steps. The paper's appendix, which would say which is meant, could not be "
+            "read."
+        ),
         statement="With the predictor on both sides (symmetric predictor) it collapses.",
         metric="length m_o of the mean of predictions, which the loss acts on",
         better="neither",
@@ -223,6 +232,10 @@ CLAIMS = (
     ),
     Claim(
         id="simsiam-9",
+        learned=(
+            "Squared correlations bring the residual back, squared covariances do not: in a collapsed "
+            "net covariances are near zero, and their gradient vanishes with them."
+        ),
         statement="De-correlation alone brings back the residual of vectors that have collapsed.",
         metric="length m_r of the residual before collapse, after it, and after training by a loss on "
         "correlation alone",
@@ -251,6 +264,10 @@ CLAIMS = (
     ),
     Claim(
         id="simsiam-10",
+        learned=(
+            "Alignment peaks as early as printed (0.95 at 0.2) and does not fall towards higher "
+            "temperatures: 0.99 at 1."
+        ),
         statement="The residual part of InfoNCE's extra gradient points where de-correlation does, most at "
         "temperatures of 0.1 to 0.2; the mean part does not.",
         metric="mean cosine with the descent of decorrelation",
@@ -316,6 +333,11 @@ CLAIMS = (
     ),
     Claim(
         id="simsiam-13",
+        learned=(
+            "The mean of ten views collapses as printed. So does our moving average (weight 0.8, as in "
+            "the authors' code) in 250 steps with 2,000 images; what made the printed one stand is not "
+            "known."
+        ),
         statement="The mean over further views under the current weights as target collapses, so an "
         "expectation over augmentations does not explain SimSiam; a moving average an image stands.",
         metric="lengths m_o of the mean and m_r of the residual of projections",
@@ -343,6 +365,18 @@ CLAIMS = (
 )  # fmt: skip
 
 PAPER = Paper(
+    learned=(
+        "Eight of thirteen claims are reproduced whole, and every wiring that should collapse did: "
+        "naive, mirror, triplet without its mean part, and the symmetric predictor when its predictor "
+        "learns by that loss alone. When the predictor has a loss of its own, the symmetric predictor "
+        "had not collapsed after 2,000 steps, so which of the two is meant matters. De-correlation "
+        "brings a collapsed net back when it acts on correlations; the printed form, on covariances, "
+        "did not within 50 steps, since covariances of a collapsed net are near zero and so is their "
+        "gradient. The residual part of InfoNCE's gradient lies along de-correlation at 0.1 to 0.2 as "
+        "printed, yet here it stays there at higher temperatures. The moving average of a view "
+        "collapsed in 250 steps, with a rate from the authors' code whose use for the printed table is "
+        "not known."
+    ),
     slug="simsiam",
     title="How Does SimSiam Avoid Collapse Without Negative Samples? A Unified Understanding with "
     "Self-supervised Contrastive Learning",

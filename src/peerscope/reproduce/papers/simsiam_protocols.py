@@ -40,7 +40,7 @@ def _profiles(
 ) -> Mapping[str, Profile]:
     return {
         "cpu": Profile({**CPU, **cpu}, seeds=seeds, seconds=seconds),
-        "gpu": Profile({**GPU, **gpu}, seeds=seeds, seconds=600, memory_mb=16_384, device="cuda"),
+        "gpu": Profile({**GPU, **gpu}, seeds=seeds, seconds=480, memory_mb=16_384, device="cuda"),
         "tiny": Profile({**TINY, **tiny}, seeds=1, seconds=60),
     }
 

@@ -51,6 +51,7 @@ RANKS = Protocol(
                 "traced": 200, "k": 5, "target_k": 3,
             },
             seeds=3,
+            seconds=480,
             device="cuda",
             memory_mb=16_384,
         ),
@@ -103,6 +104,17 @@ def _stronger(figure: str, attack: str, words: str, losses: tuple[str, ...]) -> 
 
 
 PAPER = Paper(
+    learned=(
+        "At the attacked net the paper's reading holds: within ten steps cross-entropy and the margin "
+        "loss fool every image and leave the rank of the true class 27 to 103 places behind relative "
+        "cross-entropy, which by many steps also passes the plain logit loss by 3 to 4 places. In "
+        "transfer between our small nets on characters it is not seen: differences to cross-entropy are "
+        "within chance, the plain logit loss is as good or better, and more steps transfer worse than "
+        "one when the step is a tenth of the budget (with steps of a quarter, nothing is resolved). "
+        "Aimed at a target, relative cross-entropy lowers the mean rank at other nets and reaches the "
+        "first place less often at the attacked one. Protocol, nets and data are ours, since the "
+        "paper's are not known."
+    ),
     slug="topk-attack",
     title="Investigating Top-k White-Box and Transferable Black-box Attack",
     identifiers=("arxiv:2204.00089",),
@@ -139,6 +151,11 @@ PAPER = Paper(
         ),
         Claim(
             id="topk-attack-2",
+            learned=(
+                "Steps of a tenth of the budget transfer worse than one step by every loss, by rank as "
+                "by first place; steps of a quarter look better (11 to 13 places), with intervals that "
+                "hold zero."
+            ),
             statement="Judged by the rank of the true class, or by success at a large k, the attack with "
             "more steps transfers better than FGSM, against that belief.",
             metric="rank of the true class at another net; pairs beyond the first k, in percent",
@@ -197,6 +214,10 @@ PAPER = Paper(
         ),
         Claim(
             id="topk-attack-5",
+            learned=(
+                "Between these nets nothing separates relative cross-entropy from the other losses but "
+                "chance, and the plain logit loss is never worse."
+            ),
             statement="RCE moves the true class farther down at other nets too, and succeeds more often at a "
             "large k.",
             metric="rank of the true class at another net; pairs beyond the first k, in percent",
