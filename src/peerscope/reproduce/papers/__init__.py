@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from peerscope.reproduce.claims import Paper
+from peerscope.reproduce.papers.dpsr import PAPER as DPSR
 from peerscope.reproduce.papers.dual_temperature import PAPER as DUAL_TEMPERATURE
+from peerscope.reproduce.papers.masked_autoencoders import PAPER as MASKED_AUTOENCODERS
 
-PAPERS: tuple[Paper, ...] = (DUAL_TEMPERATURE,)
+PAPERS: tuple[Paper, ...] = (
+    DUAL_TEMPERATURE,
+    MASKED_AUTOENCODERS,
+    DPSR,
+)
