@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from peerscope.reproduce.protocol import Protocol
 
@@ -13,6 +14,8 @@ Relation = Literal["above", "below", "within"]
 Compare = Literal["difference", "ratio"]
 Better = Literal["higher", "lower", "neither"]
 
+TEXTS = ("statement", "metric", "location", "protocol", "reported", "controls", "curve", "learned")
+IDENTIFIER = re.compile(r"[a-z][a-z0-9+.-]*:\S+")
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -45,9 +48,15 @@ class Check:
     profiles: tuple[str, ...] = ("cpu", "gpu")
 
     def __post_init__(self) -> None:
+        if self.relation not in get_args(Relation) or self.compare not in get_args(Compare):
+            raise ValueError(
+                f"Check {self.label!r}: {self.relation!r} or {self.compare!r} is not known."
+            )
+        if not math.isfinite(self.bound):
+            raise ValueError(f"Check {self.label!r}: the bound is not a finite number.")
         if (self.relation == "within") != (self.tolerance is not None):
             raise ValueError(f"Check {self.label!r}: tolerance goes with the relation 'within'.")
-        if self.tolerance is not None and self.tolerance < 0:
+        if self.tolerance is not None and not 0 <= self.tolerance < math.inf:
             raise ValueError(f"Check {self.label!r}: tolerance is 0 or more, not {self.tolerance}.")
         if self.compare == "ratio" and self.against is None:
             raise ValueError(f"Check {self.label!r}: a ratio needs a figure to compare with.")
@@ -107,6 +116,8 @@ class Claim:
     def __post_init__(self) -> None:
         if not SLUG.fullmatch(self.id):
             raise ValueError(f"Claim {self.id!r}: an id is lower-case words joined by hyphens.")
+        if self.better not in get_args(Better):
+            raise ValueError(f"Claim {self.id}: a metric is never better {self.better!r}.")
         if not self.checks:
             raise ValueError(f"Claim {self.id}: it has no check, so nothing could decide it.")
         for profile in self.profiles:
@@ -131,6 +142,11 @@ class Claim:
             ValueError: Something is missing, unknown or contradicts itself.
         """
         try:
+            for name in ("profiles", "not_run"):
+                given.get(name, {}).items()
+            for name in TEXTS:
+                if not isinstance(given.get(name, ""), str):
+                    raise TypeError(f"its {name} is no text")
             checks = tuple(
                 Check(**{**check, "profiles": tuple(check["profiles"])})
                 for check in given["checks"]
@@ -168,6 +184,11 @@ class Paper:
     def __post_init__(self) -> None:
         if not SLUG.fullmatch(self.slug):
             raise ValueError(f"Paper {self.slug!r}: a slug is lower-case words joined by hyphens.")
+        for identifier in self.identifiers:
+            if not IDENTIFIER.fullmatch(identifier):
+                raise ValueError(
+                    f"Paper {self.slug}: {identifier!r} is not of the form scheme:value."
+                )
         names = [protocol.name for protocol in self.protocols]
         if len(set(names)) < len(names):
             raise ValueError(f"Paper {self.slug}: two protocols have one name.")
@@ -177,10 +198,16 @@ class Paper:
         for claim in self.claims:
             if claim.protocol not in names:
                 raise ValueError(f"Claim {claim.id}: there is no protocol {claim.protocol!r}.")
+            protocol = self.protocol(claim.protocol)
             for profile in claim.profiles:
-                if profile not in self.protocol(claim.protocol).profiles:
+                if profile not in protocol.profiles:
                     raise ValueError(
                         f"Claim {claim.id}: the protocol {claim.protocol} has no profile {profile!r}."
+                    )
+            for figure in (name for check in claim.checks for name in check.figures):
+                if protocol.described(figure) is None:
+                    raise ValueError(
+                        f"Claim {claim.id}: the protocol {claim.protocol} declares no figure {figure!r}."
                     )
 
     def protocol(self, name: str) -> Protocol:

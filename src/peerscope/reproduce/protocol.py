@@ -139,7 +139,10 @@ class Trial:
             raise WrongFigure(f"{self.protocol.name} declares no figure {name!r}.")
         if name in self.figures:
             raise WrongFigure(f"The figure {name!r} was put down twice.")
-        values = np.asarray(value, dtype=np.float64)
+        try:
+            values = np.asarray(value, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise WrongFigure(f"The figure {name!r} is no number: {error}.") from error
         if values.ndim > 1 or values.size == 0 or values.size > MOST_UNITS:
             raise WrongFigure(f"The figure {name!r} has the shape {values.shape}.")
         if not np.isfinite(values).all():

@@ -35,6 +35,10 @@ class Registry:
         """All claims, paper by paper."""
         return [(paper, claim) for paper in self.papers.values() for claim in paper.claims]
 
+    def identifiers(self) -> list[str]:
+        """The identifiers of all papers."""
+        return [one for paper in self.papers.values() for one in paper.identifiers]
+
     def claim(self, id: str) -> tuple[Paper, Claim] | None:
         """A claim and its paper by the claim's id."""
         return next((found for found in self.claims() if found[1].id == id), None)
@@ -80,7 +84,7 @@ def load_registry(points: Iterable[EntryPoint] | None = None) -> Registry:
     for name, origin in [("peerscope", OWN), *((point.name, point.value) for point in given)]:
         try:
             papers = papers_at(origin)
-        except Exception as error:  # another package's code: whatever it raises, the rest must load
+        except (Exception, SystemExit) as error:  # another package's code: the rest must load
             problems.append(f"The claims of {name} ({origin}) cannot be loaded: {error!r}.")
             continue
         for paper in papers:

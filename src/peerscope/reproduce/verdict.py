@@ -1,6 +1,6 @@
-"""Verdicts: computed from figures by a published rule, never typed in.
+"""Verdicts: computed from figures by a published rule (docs/reproduce.md), never typed in.
 
-Rule 1 (docs/reproductions.md states it in words):
+Rule 1:
 
 1. What a check measures is taken seed by seed. Its interval is the wider, on either side, of a paired
    bootstrap over seeds (and over units inside a seed) and of Student's t over the seeds, both at 95 %. With
@@ -28,6 +28,8 @@ RULE = "1"
 FEWEST_SEEDS = 3
 RESAMPLES = 4_000
 LEVEL = 0.95
+DRAWN_AT_ONCE = 2_000_000
+"""Units drawn at a time, so that memory stays small however many units a figure has."""
 DECIDING = ("cpu", "gpu")
 
 State = Literal["reproduced", "exceeded", "partly", "not_reproduced", "not_resolved"]
@@ -149,8 +151,11 @@ def _resampled(array: NDArray[np.float64], chance: np.random.Generator) -> NDArr
     size = len(array)
     if size == 1:
         return np.full(RESAMPLES, array[0])
-    weights = chance.multinomial(size, np.full(size, 1 / size), size=RESAMPLES)
-    found: NDArray[np.float64] = weights @ array / size
+    found = np.empty(RESAMPLES)
+    step = max(1, DRAWN_AT_ONCE // size)
+    for start in range(0, RESAMPLES, step):
+        part = found[start : start + step]
+        part[:] = array[chance.integers(size, size=(len(part), size))].mean(axis=1)
     return found
 
 
@@ -159,9 +164,16 @@ def _student(means: NDArray[np.float64]) -> tuple[float, float]:
     middle = float(means.mean())
     if number < 2:
         return middle, middle
-    factor = _T95[number - 2] if number - 2 < len(_T95) else 1.96
-    half = factor * float(means.std(ddof=1)) / number**0.5
+    half = _t95(number - 1) * float(means.std(ddof=1)) / number**0.5
     return middle - half, middle + half
+
+
+def _t95(freedom: int) -> float:
+    """Two-sided 95 % point of Student's t; beyond the table by Fisher's expansion, right to 0.0001 there."""
+    if freedom <= len(_T95):
+        return _T95[freedom - 1]
+    z = 1.959964
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
 def judge(claim: Claim, profile: str, figures: Sequence[Mapping[str, Figure]]) -> Verdict | None:
@@ -176,7 +188,8 @@ def judge(claim: Claim, profile: str, figures: Sequence[Mapping[str, Figure]]) -
         The verdict, or ``None`` where the profile decides nothing or no check is asked under it.
 
     Raises:
-        ValueError: A figure that a check needs is missing, or two arms have different numbers of units.
+        ValueError: A figure that a check needs is missing or is not a finite number, two arms have different
+            numbers of units, or what a ratio is taken to is 0.
     """
     checks = claim.checks_for(profile)
     if profile not in DECIDING or not checks:
@@ -198,6 +211,8 @@ def _measured(claim: Claim, check: Check, found: Mapping[str, Figure]) -> NDArra
     for name in check.figures:
         if name not in found:
             raise ValueError(f"Claim {claim.id}: there is no figure {name!r}.")
+        if not np.isfinite(np.asarray(found[name], dtype=np.float64)).all():
+            raise ValueError(f"Claim {claim.id}: the figure {name!r} is not a finite number.")
     first = np.atleast_1d(np.asarray(found[check.figure], dtype=np.float64))
     if check.against is None:
         return first

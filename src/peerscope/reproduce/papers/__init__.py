@@ -6,9 +6,11 @@ from peerscope.reproduce.claims import Paper
 from peerscope.reproduce.papers.dpsr import PAPER as DPSR
 from peerscope.reproduce.papers.dual_temperature import PAPER as DUAL_TEMPERATURE
 from peerscope.reproduce.papers.masked_autoencoders import PAPER as MASKED_AUTOENCODERS
+from peerscope.reproduce.papers.momentum import PAPER as MOMENTUM
 
 PAPERS: tuple[Paper, ...] = (
     DUAL_TEMPERATURE,
+    MOMENTUM,
     MASKED_AUTOENCODERS,
     DPSR,
 )
