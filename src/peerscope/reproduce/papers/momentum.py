@@ -156,7 +156,7 @@ PAPER = Paper(
             id="momentum-1",
             learned=(
                 "Four hundred steps at momentum 0.95 are too few, or the gain too small, for five seeds "
-                "of 2,000 test images."
+                "of 10,000 test images."
             ),
             statement="A momentum encoder improves SimCLR, a framework without one.",
             metric="kNN accuracy, points",

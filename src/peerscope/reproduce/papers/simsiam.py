@@ -335,7 +335,7 @@ CLAIMS = (
         id="simsiam-13",
         learned=(
             "The mean of ten views collapses as printed. So does our moving average (weight 0.8, as in "
-            "the authors' code) in 250 steps with 2,000 images; what made the printed one stand is not "
+            "the authors' code) in 2,000 steps over 4,000 images; what made the printed one stand is not "
             "known."
         ),
         statement="The mean over further views under the current weights as target collapses, so an "
@@ -373,9 +373,9 @@ PAPER = Paper(
         "brings a collapsed net back when it acts on correlations; the printed form, on covariances, "
         "did not within 50 steps, since covariances of a collapsed net are near zero and so is their "
         "gradient. The residual part of InfoNCE's gradient lies along de-correlation at 0.1 to 0.2 as "
-        "printed, yet here it stays there at higher temperatures. The moving average of a view "
-        "collapsed in 250 steps, with a rate from the authors' code whose use for the printed table is "
-        "not known."
+        "printed, yet here it stays there at higher temperatures. The moving average of an image "
+        "collapsed in 2,000 steps, with a weight from the authors' code whose use for the printed table "
+        "is not known."
     ),
     slug="simsiam",
     title="How Does SimSiam Avoid Collapse Without Negative Samples? A Unified Understanding with "
