@@ -40,7 +40,7 @@ IMAGES = Protocol(
                 "images": 25_000, "batch": 512, "steps": 700, "probe_images": 25_000, "test_images": 10_000,
                 "rounds": 9, "round_steps": 5,
             },
-            device="cuda", seconds=480, memory_mb=16_384, seconds=480,
+            device="cuda", memory_mb=16_384, seconds=480,
         ),
         "tiny": Profile(
             TINY | {
@@ -82,7 +82,7 @@ PROBE = Protocol(
                 "arms": ("random", "mae", "deep", "simmim", "heavy", "contrast"), "deep": 4, "pairs": 512,
                 "contrast_steps": 600, "labels": 2500, "tuning_passes": 10, "tuning_rate": 1e-3,
             },
-            device="cuda", seconds=480, memory_mb=16_384, seconds=480,
+            device="cuda", memory_mb=16_384, seconds=480,
         ),
         "tiny": Profile(
             TINY | {
@@ -119,7 +119,7 @@ DOMAINS = Protocol(
                 "texts": 16_000, "words": 64, "vocabulary": 8000, "dim": 128, "depth": 4, "batch": 256,
                 "steps": 3000, "rate": 1e-3, "nodes": 4000, "epochs": 1000,
             },
-            device="cuda", seconds=480, memory_mb=16_384, seconds=480,
+            device="cuda", memory_mb=16_384, seconds=480,
         ),
         "tiny": Profile(
             {
