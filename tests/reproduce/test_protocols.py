@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from peerscope.reproduce import load_registry
 from peerscope.reproduce.claims import Claim, Paper
+from peerscope.reproduce.overview import Overview
 from peerscope.reproduce.papers import PAPERS
 from peerscope.reproduce.protocol import Protocol, Trial, WrongFigure
+from peerscope.reproduce.report import rewritten
+from peerscope.reproduce.store import Store
 from peerscope.reproduce.verdict import DECIDING
 
 EVERY = [(paper, protocol) for paper in PAPERS for protocol in paper.protocols]
@@ -110,3 +114,36 @@ def test_wrong_figures_are_refused() -> None:
     trial.figure("error/a", [1.0, 2.0])
     with pytest.raises(WrongFigure, match="twice"):
         trial.figure("error/a", 1.0)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> Store:
+    store = Store(tmp_path_factory.mktemp("store"))
+    _, refused = store.take_shipped()
+    assert refused == []
+    return store
+
+
+def test_the_evidence_that_is_shipped_is_sound(kept: Store) -> None:
+    assert kept.attempts(), "no evidence is shipped"
+    for one in kept.attempts():
+        assert one.finished and one.profile in DECIDING, one.id
+        assert one.about["by"]
+        for text in (one.log(), (one.folder / "attempt.json").read_text()):
+            assert not re.search(r"/(home|root|work|tmp|Users)/", text), one.id
+
+
+def test_evidence_fits_the_claims_as_they_are_stated(kept: Store) -> None:
+    """A claim whose checks were changed after its run has no verdict; neither has its evidence a use."""
+    for one in kept.attempts():
+        for then in one.claims:
+            paper = next(paper for paper in PAPERS if paper.slug == one.paper)
+            now = next(claim for claim in paper.claims if claim.id == then.id)
+            assert then.checks == now.checks, f"{now.id} was changed after it was run"
+            assert kept.standing(now, paper.protocol(now.protocol).version) is not None, now.id
+
+
+def test_the_table_of_the_documentation_is_that_of_the_evidence(kept: Store) -> None:
+    path = Path(__file__).parents[2] / "docs/reproductions.md"
+    document = path.read_text("utf-8")
+    assert rewritten(document, Overview(load_registry(()), kept)) == document
