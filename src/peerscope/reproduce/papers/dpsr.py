@@ -217,8 +217,8 @@ LABELLED = (
     Claim(
         id="dpsr-12",
         learned=(
-            "Trained on the titles of 6,764 products alone, without clicks, since the labels must not "
-            "be learned from."
+            "One half of 150 queries teaches and the other is judged, both ways: 75 queries are far too few "
+            "for towers that start from nothing."
         ),
         statement="On people's labels of relevance, too, DPSR orders pairs of query and item better than "
         "BM25.",
@@ -327,9 +327,8 @@ PAPER = Paper(
         "trainings of one head, and personal results lean to what the person knows. That Top-1 falls "
         "sharply without negatives from the batch is not seen. A history does not lower the area on "
         "citations but raises it, since an author's own subject is what they cite. Joining files while "
-        "they are read saves 70 % here, not 90 %, because these users and items are small. With the "
-        "losses that came after the paper (docs/dpsr.md) the same towers do pass BM25 where readers are "
-        "known."
+        "they are read saves 70 % here, not 90 %, because these users and items are small. docs/dpsr.md "
+        "says how the towers of this platform differ from the printed ones."
     ),
     slug="dpsr",
     title="Towards Personalized and Semantic Retrieval: An End-to-End Solution for E-commerce Search via "
