@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         return self.home / "encodings"
 
     @property
+    def reproductions(self) -> Path:
+        """Folder of the attempts on claims."""
+        return self.home / "reproductions"
+
+    @property
     def readers(self) -> Path:
         """File of what readers let the site keep; made when the first one switches it on."""
         return self.home / "readers.sqlite"

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from peerscope.cli import exporting, reports, retrieval, stages
+from peerscope.cli import exporting, reports, reproducing, retrieval, stages
 from peerscope.cli.context import err
 from peerscope.cli.errors import Exit
 
@@ -23,6 +23,7 @@ stages.register(app)
 reports.register(app)
 exporting.register(app)
 retrieval.register(app)
+reproducing.register(app)
 
 
 def main() -> None:

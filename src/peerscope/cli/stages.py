@@ -10,6 +10,7 @@ import typer
 from peerscope.cli.context import Home, Json, err, open_record, out, print_json, settings_for
 from peerscope.cli.errors import CommandError, Exit, explained
 from peerscope.cli.progress import reporting
+from peerscope.cli.reproducing import take_shipped
 from peerscope.discover.improving import (
     encoder_in_service,
     improve_site,
@@ -66,6 +67,8 @@ def up(
         database = open_record(settings, create=True)
         reports = _import_all(database, files or [STARTER], force=False)
         told: dict[str, Any] = {"import": [report.as_dict() for report in reports]}
+        if not files:
+            told["reproductions"] = {"new": take_shipped(settings)}
         published = None
         if _anything(reports):
             published = _learn(settings, database, told, serving=not no_serve)

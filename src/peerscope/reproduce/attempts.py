@@ -29,10 +29,11 @@ from peerscope.reproduce.verdict import Verdict, judge
 
 FORMAT = 1
 SUMS = "SHA256SUMS"
-ALLOWED = re.compile(r"attempt\.json|log\.txt|seeds/\d{1,4}\.json")
+ALLOWED = re.compile(r"attempt\.json|log\.txt|seeds/[0-9]{1,4}\.json")
 LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
 LARGEST = 32 * 2**20
 """No file of an attempt is larger, in bytes."""
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
 class DamagedAttempt(ValueError):
@@ -88,6 +89,12 @@ class Attempt:
     def ended(self) -> datetime:
         """When it ended."""
         return datetime.fromisoformat(self.about["ended"])
+
+    @property
+    def files(self) -> list[str]:
+        """Names of its files, the sums last."""
+        seeds = [f"seeds/{one.seed}.json" for one in self.seeds]
+        return ["attempt.json", *seeds, "log.txt", SUMS]
 
     def verdict(self, claim: Claim) -> Verdict | None:
         """What it says of a claim; ``None`` for a failed attempt or a profile that decides nothing."""
@@ -170,20 +177,13 @@ def _read(folder: Path, id: str, names: list[str]) -> Attempt:
             (folder / name for name in names if name.startswith("seeds/")),
             key=lambda path: int(path.stem),
         )
-        seeds = tuple(_seed(_json(path)) for path in paths)
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-    ) as error:
+        seeds = tuple(read_seed(path) for path in paths)
+        if about["state"] == "finished":
+            _demand_whole(folder.name, about, claims, seeds)
+    except UNREADABLE as error:
         if isinstance(error, DamagedAttempt):
             raise
-        raise DamagedAttempt(f"{folder.name} is no attempt: {error!r}.") from error
-    if about["state"] == "finished" and not seeds:
-        raise DamagedAttempt(f"{folder.name} says that it finished, and has no seed.")
+        raise DamagedAttempt(f"{folder.name} is no attempt: {error!r:.200}.") from error
     return Attempt(id, folder, about, claims, seeds)
 
 
@@ -195,11 +195,44 @@ def _demand(about: Mapping[str, Any]) -> None:
     if not all(isinstance(text, str) for text in texts):
         raise ValueError("what should be text is none")
     for name in ("started", "ended"):
-        datetime.fromisoformat(about[name])
+        if datetime.fromisoformat(about[name]).tzinfo is None:
+            raise ValueError(f"{name} is in no time zone")
     for name in ("python", "packages"):
         about["environment"].get(name)
     if not all(type(seed) is int for seed in about["seeds"]):
         raise ValueError("its seeds are no numbers")
+
+
+def _demand_whole(
+    name: str, about: Mapping[str, Any], claims: tuple[Claim, ...], seeds: tuple[Seed, ...]
+) -> None:
+    """Refuse a finished attempt without a seed, or without a figure that one of its claims needs."""
+    if not seeds or [seed.seed for seed in seeds] != sorted(about["seeds"]):
+        raise DamagedAttempt(f"{name} says that it finished, and does not have every seed.")
+    for claim in claims:
+        for check in claim.checks_for(about["profile"]):
+            for figure in check.figures:
+                if any(figure not in seed.figures for seed in seeds):
+                    raise DamagedAttempt(
+                        f"{name} has no figure {figure!r}, which {claim.id} needs."
+                    )
+
+
+def read_seed(path: Path) -> Seed:
+    """Read what one seed handed back.
+
+    Raises:
+        DamagedAttempt: It is no plain file of figures that are finite numbers.
+    """
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST:
+            raise ValueError("it is no file of at most 32 MiB")
+        found = _json(path)
+        if type(found["seed"]) is not int or str(found["seed"]) != path.stem:
+            raise ValueError(f"it is the seed {found['seed']!r:.20}")
+        return _seed(found)
+    except UNREADABLE as error:
+        raise DamagedAttempt(f"The seed {path.stem} cannot be read: {error!s:.200}.") from error
 
 
 def _seed(found: Mapping[str, Any]) -> Seed:
@@ -212,7 +245,9 @@ def _seed(found: Mapping[str, Any]) -> Seed:
             if x or y:
                 _finite(x)
                 _finite(y)
-    return Seed(int(found["seed"]), figures, curves, rest)
+    for name in ("data", "environment"):
+        found[name].items()
+    return Seed(found["seed"], figures, curves, rest)
 
 
 def _finite(values: list[Any]) -> None:
@@ -234,7 +269,10 @@ def _sums(folder: Path) -> dict[str, str]:
     if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST:
         raise DamagedAttempt(f"{folder} is no sealed attempt: it has no file {SUMS}.")
     found: dict[str, str] = {}
-    for line in path.read_text("utf-8", errors="replace").splitlines():
+    *lines, rest = path.read_bytes().decode("utf-8", errors="replace").split("\n")
+    if rest:
+        raise DamagedAttempt(f"{folder.name}: {SUMS} is cut off.")
+    for line in lines:
         match = LINE.fullmatch(line)
         if match is None or not ALLOWED.fullmatch(match[2]) or match[2] in found:
             raise DamagedAttempt(f"{folder.name}: {SUMS} has a line that is none of ours.")
