@@ -30,6 +30,10 @@ def _raised(power: int) -> str:
     return str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
+def _tick(value: float) -> str:
+    return f"{value:,.6g}".replace("-", "−")
+
+
 @dataclass(frozen=True, slots=True)
 class Strip:
     """One check on a line of its own: the interval, a dot a seed, the bound and the claimed side.
@@ -142,8 +146,8 @@ def plot(name: str, seeds: Sequence[Curve]) -> Plot | None:
         )  # fmt: skip
     return Plot(
         name, tuple(lines),
-        tuple((x_at(value), told(value)) for value in across.ticks),
-        tuple((y_at(value), told(value)) for value in up.ticks),
+        tuple((x_at(value), _tick(value)) for value in across.ticks),
+        tuple((y_at(value), _tick(value)) for value in up.ticks),
         logarithmic, left_out,
     )  # fmt: skip
 

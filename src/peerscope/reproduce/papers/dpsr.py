@@ -22,6 +22,10 @@ NO_TRAINING = {"gpu": "Nothing is trained here that an accelerator would speed u
 RANKING = (
     Claim(
         id="dpsr-1",
+        learned=(
+            "A hinge on 57,000 clicks does not teach what BM25 reads off the words; the paper had a "
+            "hundred thousand times as many."
+        ),
         statement="Without any user features, DPSR ranks the item that was chosen higher than BM25 does.",
         metric="Top-1 and Top-10: share of queries whose item is first, or among the first ten, of 1,024 "
         "items",
@@ -53,6 +57,10 @@ RANKING = (
     ),
     Claim(
         id="dpsr-3",
+        learned=(
+            "The area is taken over works that the author had not met; even so a history raises it by "
+            "0.023, against the printed loss of 0.011."
+        ),
         statement="On labels of relevance, DPSR without user features is best: profile and history lower "
         "the area under the curve.",
         metric="area under the ROC curve, labelled pairs of query and item",
@@ -208,6 +216,10 @@ SHOP = (
 LABELLED = (
     Claim(
         id="dpsr-12",
+        learned=(
+            "One half of 150 queries teaches and the other is judged, both ways: 75 queries are far too few "
+            "for towers that start from nothing."
+        ),
         statement="On people's labels of relevance, too, DPSR orders pairs of query and item better than "
         "BM25.",
         metric="area under the ROC curve",
@@ -235,6 +247,10 @@ LABELLED = (
     ),
     Claim(
         id="dpsr-14",
+        learned=(
+            "Judged against BM25 in place of the shop's system: more fair and fewer perfect results, as "
+            "printed, but more bad ones too."
+        ),
         statement="Against the system in service DPSR shows fewer bad results, more fair ones, and fewer "
         "perfect ones.",
         metric="shares of labels among the first ten results",
@@ -302,6 +318,18 @@ LABELLED = (
 )  # fmt: skip
 
 PAPER = Paper(
+    learned=(
+        "As printed and at this size (57,000 clicks stand for 5.6 billion sessions, averaged embeddings "
+        "from nothing, a hinge, AdaGrad) the towers do not reach BM25: Top-1 is 0.06 lower among 1,024 "
+        "works, and on people's labels of products the area is 0.17 lower. What the paper says of the "
+        "training itself does show: unclicked items as the only negatives teach nothing, more uniformly "
+        "drawn negatives bring more popular items, two heads of one tower share far less than two "
+        "trainings of one head, and personal results lean to what the person knows. That Top-1 falls "
+        "sharply without negatives from the batch is not seen. A history does not lower the area on "
+        "citations but raises it, since an author's own subject is what they cite. Joining files while "
+        "they are read saves 70 % here, not 90 %, because these users and items are small. docs/dpsr.md "
+        "says how the towers of this platform differ from the printed ones."
+    ),
     slug="dpsr",
     title="Towards Personalized and Semantic Retrieval: An End-to-End Solution for E-commerce Search via "
     "Embedding Learning",
