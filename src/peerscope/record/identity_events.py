@@ -38,8 +38,8 @@ MOST_AUTHORSHIPS = 5_000
 """Authorships that one event may name."""
 
 __all__ = [
-    "Consequences", "IdentityError", "Moved", "PastEvent", "Proposal", "Standing", "decide", "detach", "history",
-    "merge", "preview", "preview_undo", "split", "undo",
+    "Consequences", "IdentityError", "Moved", "PastEvent", "Proposal", "Standing", "decide", "detach",
+    "history", "merge", "preview", "preview_undo", "split", "undo",
 ]  # fmt: skip
 
 
