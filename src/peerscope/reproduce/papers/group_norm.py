@@ -109,8 +109,8 @@ CODE = (
     "notebooks of the first author's public code, which call VGG-11 VGG16 (plot titles, one seed)"
 )
 BAND = (
-    "; three rates instead of five. The width of the loss band is not asked: in so few steps it is how far "
-    "each rate has come, not how steady it is."
+    "; three rates instead of five. In so few steps the width of the loss band is how far each rate has come "
+    "rather than how steady it is."
 )
 BY_BATCH = "by test batches of 100"
 
@@ -172,7 +172,7 @@ PAPER = Paper(
             location=CODE,
             protocol="group_norm_landscape",
             checks=(
-                Check("GN's loss band is wider than BN's", "band/gn", "band/bn", profiles=("gpu",)),
+                Check("GN's loss band is wider than BN's", "band/gn", "band/bn"),
                 Check("GN's gradients jump farther than BN's", "smoothness/gn", "smoothness/bn"),
             ),
             profiles={
@@ -193,12 +193,11 @@ PAPER = Paper(
             checks=(
                 Check("under noise BN above GN", "accuracy/noise/bn", "accuracy/noise/gn"),
                 Check("the noise costs GN more than BN", "drop/gn", "drop/bn"),
-                Check("under noise GN stays at chance", "accuracy/noise/gn", relation="within", bound=10.0,
-                      tolerance=2.0, profiles=("gpu",)),
+                Check("under noise GN does not train: it stays below 12 %", "accuracy/noise/gn",
+                      relation="below", bound=12.0),
             ),
             profiles={
-                "cpu": SHORT.format(400, "19,550")
-                + "; that GN stays at chance is not asked of so small a net.",
+                "cpu": SHORT.format(400, "19,550") + ".",
                 "gpu": LONG.format("3,000", "19,550") + ".",
             },
             controls="The net without a norm, under the same noise.",
@@ -288,10 +287,9 @@ PAPER = Paper(
             location=CODE,
             protocol="group_norm_landscape",
             checks=(
-                Check("GN+ has a narrower loss band than GN", "band/plus", "band/gn", relation="below",
-                      profiles=("gpu",)),
+                Check("GN+ has a narrower loss band than GN", "band/plus", "band/gn", relation="below"),
                 Check("control: so has GN+ with channel statistics",
-                      "band/channel", "band/gn", relation="below", profiles=("gpu",)),
+                      "band/channel", "band/gn", relation="below"),
                 Check("GN+'s gradients jump less far than GN's",
                       "smoothness/plus", "smoothness/gn", relation="below"),
                 Check("control: so do those of GN+ with channel statistics",
