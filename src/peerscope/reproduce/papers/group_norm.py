@@ -109,8 +109,8 @@ CODE = (
     "notebooks of the first author's public code, which call VGG-11 VGG16 (plot titles, one seed)"
 )
 BAND = (
-    "; three rates instead of five. In so few steps the width of the loss band is how far each rate has come "
-    "rather than how steady it is."
+    "; three rates instead of five. In so few steps the width of the loss band mixes how far each rate has "
+    "come with how steady it is."
 )
 BY_BATCH = "by test batches of 100"
 
@@ -128,16 +128,6 @@ def _better(place: str, words: str) -> tuple[Check, ...]:
 
 
 PAPER = Paper(
-    learned=(
-        "GN+ is far above group norm at batches of 8 to 128 (12 to 28 points after these short "
-        "trainings) and at batch 2 below it, with position or channel statistics alike: 'regardless of "
-        "the batch size' fails where a batch has two images. Group norm's successive gradients jump "
-        "farther than batch norm's, noise after the norm costs it more, and GN+ behaves like batch norm "
-        "in both. That group norm is less accurate at ordinary batch sizes, that dropout costs it more, "
-        "and that the order of the two steps matters cannot be told from three seeds of 300 to 400 "
-        "steps. The gaps are larger than in the authors' notebooks because group norm starts late: "
-        "their trainings are fifty times as long."
-    ),
     slug="group-norm",
     title="Understanding and Improving Group Normalization",
     identifiers=("arxiv:2207.01972",),
@@ -147,6 +137,24 @@ PAPER = Paper(
     "notebooks' plot titles: best test accuracy of one seed. Not known: the paper's table over batch "
     "sizes, whether its printed equation takes the batch step over the images alone, as the code does, and "
     "how it describes the statistics at evaluation; the code normalises by the test batch.",
+    learned=(
+        "GN+ is far above group norm at batches of 8 to 128 (12 to 29 points after these short "
+        "trainings) and 9 to 11 below it at batch 2, with position or channel statistics alike: "
+        "'regardless of the batch size' fails where a batch has two images. The gaps are far "
+        "larger than in the authors' notebooks, whose trainings are many times as long: under "
+        "this SGD recipe group norm has hardly begun to learn at batch 128. Group norm's "
+        "successive gradients jump farther than those of batch norm and GN+, and noise after the "
+        "norm costs it more than batch norm; but it does train under it, and GN+ stays nearer to "
+        "group norm than to batch norm there, unlike in the notebooks. The band of losses over "
+        "rates is narrower for group norm in so few steps, in which it has come less far (mean "
+        "loss 1.76 against 1.61 for batch norm). That group norm is less accurate under Adam, "
+        "that dropout costs it more, that it helps in a part of training only, and that the order "
+        "of the two steps matters cannot be told from three seeds of 300 to 400 steps. Lengths "
+        "were set after pilots on seed 0. The noise runs of claims 3 and 7 are the same "
+        "trainings. The checks on bands (claims 2 and 7) and on chance (claim 3) were dropped "
+        "from the cpu profile after those pilots and put back, with a new run, since a claim of "
+        "which half is asked must not read as reproduced."
+    ),
     protocols=(ACCURACY, BATCHES, LANDSCAPE, DROPOUT),
     claims=(
         Claim(
@@ -160,6 +168,10 @@ PAPER = Paper(
             checks=(Check("BN above GN", "accuracy/clean/bn", "accuracy/clean/gn"),),
             profiles={"cpu": SHORT.format(400, "19,550") + ".", "gpu": LONG.format("3,000", "19,550") + "."},
             curve="test accuracy in percent over steps, clean",
+            learned=(
+                "48.5 against 50.6 %: a gap of 2 points, which three seeds do not tell from "
+                "chance. By the recipe of claim 6 (SGD, batch 128) it is 26.7 against 55.0 %."
+            ),
         ),
         Claim(
             id="group-norm-2",
@@ -181,6 +193,10 @@ PAPER = Paper(
             },
             controls="The net without a norm is trained alike.",
             curve="training loss over steps, band over rates",
+            learned=(
+                "Gradients do jump farther (1.04 against 0.90). The band is narrower, not wider "
+                "(0.20 against 0.36), in a training in which group norm has come less far."
+            ),
         ),
         Claim(
             id="group-norm-3",
@@ -202,6 +218,10 @@ PAPER = Paper(
             },
             controls="The net without a norm, under the same noise.",
             curve="test accuracy in percent over steps, noise",
+            learned=(
+                "The noise costs group norm 23 points and batch norm 13. Yet group norm trains "
+                "under it, to 26 %; in the notebooks the net of full width stays at chance."
+            ),
         ),
         Claim(
             id="group-norm-4",
@@ -226,6 +246,10 @@ PAPER = Paper(
             },
             controls="GN+ with channel statistics.",
             curve="test accuracy in percent over steps",
+            learned=(
+                "In a training so short dropout costs 9 to 18 points, batch norm the most by "
+                "mean, where the notebooks have at most 2."
+            ),
         ),
         Claim(
             id="group-norm-5",
@@ -243,13 +267,13 @@ PAPER = Paper(
                 + "; three rates instead of five. How to measure it is our choice.",
             },
             curve="training loss over steps, band over rates",
+            learned=(
+                "The band is clear of no norm at 75 % of the steps for group norm, 89 % for batch "
+                "norm and 54 % for GN+; seeds differ by as much."
+            ),
         ),
         Claim(
             id="group-norm-6",
-            learned=(
-                "At batch 2 every form of GN+ is 9 to 11 points below group norm; at 8 and above it is "
-                "12 to 28 points above it."
-            ),
             statement="GN+, group norm with a batch step blended in, is more accurate than group norm "
             "regardless of the batch size.",
             metric="test accuracy, in percent",
@@ -275,6 +299,11 @@ PAPER = Paper(
             "running statistics, which make a prediction independent of its batch; Fashion-MNIST in place of "
             "SVHN, which is not at hand.",
             curve="best test accuracy in percent over batch sizes",
+            learned=(
+                "At batch 2 GN+ is 9 to 11 points below group norm (25 %), where batch norm is as "
+                "low; at 8 and above it is 12 to 29 points above it, on both data sets and by "
+                "both kinds of statistics."
+            ),
         ),
         Claim(
             id="group-norm-7",
@@ -307,6 +336,11 @@ PAPER = Paper(
             },
             controls="GN+ with channel statistics; evaluation by running statistics.",
             curve="training loss over steps, band over rates",
+            learned=(
+                "Gradients are as even as batch norm's (0.88 against 0.90), and the band is as "
+                "wide as batch norm's and so wider than group norm's (0.41 or 0.32 against 0.20). "
+                "Under noise GN+ is 5 to 6 points above group norm and 6 to 7 below batch norm."
+            ),
         ),
         Claim(
             id="group-norm-8",
@@ -323,6 +357,10 @@ PAPER = Paper(
                       "accuracy/clean/plus/test-batch", "accuracy/clean/parallel/test-batch"),
             ),
             profiles={"cpu": SHORT.format(400, "19,550") + ".", "gpu": LONG.format("3,000", "19,550") + "."},
+            learned=(
+                "50.0 % with group norm first, 51.0 % beside each other, 48.1 % with batch norm "
+                "first: within chance."
+            ),
         ),
     ),
 )  # fmt: skip

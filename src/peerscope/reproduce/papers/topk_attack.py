@@ -104,17 +104,6 @@ def _stronger(figure: str, attack: str, words: str, losses: tuple[str, ...]) -> 
 
 
 PAPER = Paper(
-    learned=(
-        "At the attacked net the paper's reading holds: within ten steps cross-entropy and the margin "
-        "loss fool every image and leave the rank of the true class 27 to 103 places behind relative "
-        "cross-entropy, which by many steps also passes the plain logit loss by 3 to 4 places. In "
-        "transfer between our small nets on characters it is not seen: differences to cross-entropy are "
-        "within chance, the plain logit loss is as good or better, and more steps transfer worse than "
-        "one when the step is a tenth of the budget (with steps of a quarter, nothing is resolved). "
-        "Aimed at a target, relative cross-entropy lowers the mean rank at other nets and reaches the "
-        "first place less often at the attacked one. Protocol, nets and data are ours, since the "
-        "paper's are not known."
-    ),
     slug="topk-attack",
     title="Investigating Top-k White-Box and Transferable Black-box Attack",
     identifiers=("arxiv:2204.00089",),
@@ -125,6 +114,22 @@ PAPER = Paper(
     "mean logit less that of the true class, is from memory; the abstract and its own algebra support it, "
     "and the mean over the other classes alone would give the same attack under sign steps. Ranks count "
     "from 1.",
+    learned=(
+        "At the attacked net the paper's reading holds: cross-entropy and the margin loss fool "
+        "every image within ten steps of a quarter of the budget, and after forty the true class "
+        "is still 27 to 103 places nearer the top than under relative cross-entropy, which with "
+        "that many steps is 4 places ahead of the plain logit loss too. In transfer between our "
+        "small nets on characters no advantage shows: against cross-entropy the difference is "
+        "within chance at three pairs of nets and 8 places the wrong way at the fourth, and the "
+        "plain logit loss does as well or better in every setting. Ten steps of a tenth of the "
+        "budget transfer worse than one step, by rank as by first place; with steps of a quarter "
+        "nothing is resolved. Aimed at a target, relative cross-entropy lowers the mean rank at "
+        "other nets, as the logit loss does, and reaches the first place at the attacked net half "
+        "as often as cross-entropy. Three trainings differ more from each other than most losses "
+        "do. Protocol, nets and data are ours, since the paper's are not known; the checks were "
+        "written before this protocol's first run, when one-seed figures of "
+        "docs/methods/top-k-attacks.md on the same characters were known."
+    ),
     protocols=(RANKS,),
     claims=(
         Claim(
@@ -148,14 +153,15 @@ PAPER = Paper(
             profiles=REDUCED,
             controls="The same attack at the attacked net; margin and logit loss beside cross-entropy. "
             "I-FGSM has 10 steps of a tenth of the budget.",
+            learned=(
+                "So it is with steps of a tenth of the budget, by 5 to 7 points by cross-entropy "
+                "and margin loss; by the logit loss the interval holds zero. It hangs on the "
+                "step: with steps of a quarter I-FGSM fools 90.8 % by cross-entropy where FGSM "
+                "fools 86.6 %."
+            ),
         ),
         Claim(
             id="topk-attack-2",
-            learned=(
-                "Steps of a tenth of the budget transfer worse than one step by every loss, by rank as "
-                "by first place; steps of a quarter look better (11 to 13 places), with intervals that "
-                "hold zero."
-            ),
             statement="Judged by the rank of the true class, or by success at a large k, the attack with "
             "more steps transfers better than FGSM, against that belief.",
             metric="rank of the true class at another net; pairs beyond the first k, in percent",
@@ -171,6 +177,12 @@ PAPER = Paper(
             controls="All four losses; the weaker steps are those of claim 1, so that both are about one "
             "attack.",
             curve="success in percent over k, transfer, long I-FGSM",
+            learned=(
+                "Steps of a tenth of the budget transfer worse than one step by rank too, by 13 "
+                "to 23 places, under every loss: the contrast between first place and rank is not "
+                "seen. Steps of a quarter look better (11 to 13 places), with intervals that hold "
+                "zero."
+            ),
         ),
         Claim(
             id="topk-attack-3",
@@ -194,6 +206,10 @@ PAPER = Paper(
             profiles=REDUCED,
             controls="The logit loss, whose gradient does not fade either.",
             curve="mean rank over steps, attacked net",
+            learned=(
+                "Mean rank after 40 steps: margin loss 96, cross-entropy 123, logit loss 158, RCE "
+                "162 of 242."
+            ),
         ),
         Claim(
             id="topk-attack-4",
@@ -211,13 +227,14 @@ PAPER = Paper(
             profiles=REDUCED,
             controls="The plain logit loss, whose gradient is all but that of RCE.",
             curve="mean rank over steps, attacked net",
+            learned=(
+                "Against cross-entropy and the margin loss all checks hold but one (FGSM on the "
+                "VGG, cross-entropy). The plain logit loss is level in one step and 3 to 4 places "
+                "behind in ten or more."
+            ),
         ),
         Claim(
             id="topk-attack-5",
-            learned=(
-                "Between these nets nothing separates relative cross-entropy from the other losses but "
-                "chance, and the plain logit loss is never worse."
-            ),
             statement="RCE moves the true class farther down at other nets too, and succeeds more often at a "
             "large k.",
             metric="rank of the true class at another net; pairs beyond the first k, in percent",
@@ -234,6 +251,11 @@ PAPER = Paper(
             profiles=REDUCED,
             controls="The plain logit loss; every pair of nets by itself.",
             curve="success in percent over k, transfer, long I-FGSM",
+            learned=(
+                "At no pair is RCE shown to be ahead of cross-entropy or the margin loss. From "
+                "the residual net to the plain one it is behind, by 8 places to cross-entropy and "
+                "by 4 to the logit loss."
+            ),
         ),
         Claim(
             id="topk-attack-6",
@@ -249,6 +271,11 @@ PAPER = Paper(
             ),
             profiles=REDUCED,
             controls="The plain logit loss.",
+            learned=(
+                "An advantage is shown with input diversity over the margin loss alone. The plain "
+                "logit loss is ahead of RCE by 1 to 3 places in all four settings, with momentum "
+                "within chance."
+            ),
         ),
         Claim(
             id="topk-attack-7",
@@ -270,6 +297,11 @@ PAPER = Paper(
             profiles=REDUCED,
             controls="The plain logit loss, for ranks. Targets are drawn anew for every image; 40 steps of "
             "an eighth of the budget.",
+            learned=(
+                "At other nets the target is 4 places nearer than by cross-entropy and 7 than by "
+                "the margin loss, and the logit loss does the same. At the attacked net RCE puts "
+                "it first for 28 % of the images, cross-entropy for 54 %."
+            ),
         ),
     ),
 )  # fmt: skip
