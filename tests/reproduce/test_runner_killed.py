@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import signal
 import subprocess
@@ -196,7 +195,7 @@ def test_a_sealed_attempt_that_was_not_kept_is_kept_by_the_next_run(site: Hostil
     made = one_attempt(site)
     plan = Plan(PAPER, "peerscope_hostile:PAPER", PAPER.protocol("well"), "cpu", 3)
     with held(site.store.running, plan) as folder:
-        os.rename(made, folder.folder / "attempt")
+        made.rename(folder.folder / "attempt")
     told: list[str] = []
     ran, attempt = site.run("well", "cpu", 3, told=told.append)
     assert ran.attempt == made.name == attempt.id
