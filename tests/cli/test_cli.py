@@ -177,6 +177,18 @@ def test_every_command_is_documented() -> None:
             assert option in text, (command, option)
 
 
+def test_every_command_of_claims_is_documented() -> None:
+    from peerscope.cli.reproducing import app as claims
+
+    text = (DOCS / "cli.md").read_text()
+    names = [command.name for command in claims.registered_commands]
+    assert names == ["list", "show", "run", "import", "export", "note"]
+    for name in names:
+        row = re.search(rf"^\| `peerscope reproduce {name}.*$", text, re.MULTILINE)[0]
+        options = set(re.findall(r"--[a-z-]+", run("reproduce", name, "--help").stdout))
+        assert options - {"--help"} == set(re.findall(r"`(--[a-z-]+)`", row)), name
+
+
 def test_every_setting_is_documented() -> None:
     from peerscope.settings import Settings
 

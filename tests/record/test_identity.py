@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 import zstandard
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from peerscope.record import (
     Database,
@@ -262,42 +262,6 @@ def test_person_ids_survive_new_works_and_are_not_used_twice(
     assert again[:3] == first[:3]
     assert again[3] == again[4] != again[0]
     assert again[3] > highest
-
-
-def test_manual_decisions_are_never_touched(database: Database, put: Any, make_work: Any) -> None:
-    kang = author("Kang Zhang", starter="kang-zhang")
-    records = [number(make_work, i, kang, "Chaoning Zhang") for i in (1, 2, 3)]
-    put(database, records)
-    resolve_people(database)
-    old = persons(database, "Kang Zhang")[0]
-    with database.begin() as session:
-        session.add(
-            Person(
-                id=900, display_name="Kang Zhang", name_key="zhang, kang", rule="manual",
-                source_id=1, change_seq=0, created_at=session.get(Person, old).created_at,  # type: ignore[union-attr]
-            )
-        )  # fmt: skip
-        session.flush()
-        session.execute(
-            update(Authorship)
-            .where(Authorship.work_id == 3, Authorship.raw_name == "Kang Zhang")
-            .values(person_id=900, decided_by="manual:split", evidence="Said so.")
-        )
-        session.execute(
-            update(Authorship)
-            .where(Authorship.work_id == 2, Authorship.raw_name == "Kang Zhang")
-            .values(person_id=None, decided_by="manual:unassigned", evidence="Not sure.")
-        )
-    report = resolve_people(database, everything=True)
-    assert report.changed == 0
-    records[2].publisher = records[1].publisher = "IEEE"
-    put(database, records)
-    resolve_people(database)
-    assert people(database, "Kang Zhang")[1:] == [
-        (2, None, "manual:unassigned", "Not sure."),
-        (3, 900, "manual:split", "Said so."),
-    ]
-    assert persons(database, "Kang Zhang")[0] == old
 
 
 def test_piece_by_piece_gives_the_same_partition_as_at_once(

@@ -18,7 +18,7 @@ from peerscope.reproduce.protocol import (
     Protocol,
     Trial,
     WrongFigure,
-)  # fmt: skip
+)
 
 PROTOCOL = Protocol(
     name="train", version=1, entry="peerscope.reproduce.protocol:WrongFigure", summary="Trains.",

@@ -25,7 +25,7 @@ from peerscope.reproduce.verdict import (
     interval,
     judge,
     rule_text,
-)  # fmt: skip
+)
 
 FIGURES = st.lists(
     st.floats(-100, 100, allow_nan=False).map(lambda x: round(x, 6)), min_size=3, max_size=8

@@ -18,6 +18,7 @@ from peerscope.discover.pipeline import publish_site, train_site
 from peerscope.record import Database, ingest, refresh_counts, resolve_people
 from peerscope.record.importers import importer_for
 from peerscope.record.starter import FOLDER, STARTER
+from peerscope.reproduce.store import Store
 from peerscope.settings import Settings
 from peerscope.web import create_app
 
@@ -74,6 +75,7 @@ def site(tmp_path_factory) -> Iterator[tuple[Settings, Database, SiteDiscovery]]
     refresh_counts(database)
     train_site(settings, database, lambda *_: None)
     assert publish_site(settings, database, lambda *_: None).published
+    Store(settings.reproductions).take_shipped()
     discovery = SiteDiscovery(database, settings.bundles)
     yield settings, database, discovery
     database.close()

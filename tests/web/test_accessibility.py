@@ -8,17 +8,19 @@ import subprocess
 
 import pytest
 
+from peerscope.reproduce.store import Store
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 PLACES = [
     "home", "search", "filtered", "nothing", "works", "work", "crowd", "hostile", "person", "prolific",
-    "topic", "institution", "venue", "name", "people", "nobody", "topics", "about", "error",
+    "topic", "institution", "venue", "name", "people", "nobody", "topics", "about", "error", "claims", "claim", "attempt",
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def places(numbers) -> dict[str, str]:
+def places(numbers, site) -> dict[str, str]:
     person = f"/people/A{numbers['person:Kang Zhang']}"
     return {
         "home": "/",
@@ -40,6 +42,9 @@ def places(numbers) -> dict[str, str]:
         "topics": "/topics",
         "about": "/about",
         "error": "/nowhere",
+        "claims": "/claims",
+        "claim": "/claims/simsiam-9",
+        "attempt": f"/attempts/{Store(site[0].reproductions).attempts()[0].id}",
     }
 
 

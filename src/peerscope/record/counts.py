@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from collections.abc import Sequence
 
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from peerscope.record.bulk import chunks
 from peerscope.record.database import Database
+from peerscope.record.models import Authorship, Person, Work
 
 _COUNTS: tuple[tuple[str, str, str], ...] = (
     (
@@ -79,4 +84,31 @@ def refresh_counts(database: Database) -> None:
                     f"UPDATE {table} SET {column} = 0 WHERE {column} <> 0 "  # noqa: S608
                     f"AND id NOT IN (SELECT id FROM ({query}) AS s)"
                 )
+            )
+
+
+def refresh_people(session: Session, people: Sequence[int]) -> None:
+    """Bring the counts of some people up to date, inside the caller's transaction."""
+    for part in chunks(people):
+        own = (
+            select(Authorship.person_id, Authorship.work_id)
+            .where(Authorship.person_id.in_(part))
+            .distinct()
+            .subquery()
+        )
+        counted = {
+            person: (works, cited or 0)
+            for person, works, cited in session.execute(
+                select(own.c.person_id, func.count(), func.sum(Work.cited_by_count))
+                .join(Work, Work.id == own.c.work_id)
+                .where(Work.deleted_at.is_(None))
+                .group_by(own.c.person_id)
+            )
+        }
+        for person in part:
+            works, cited = counted.get(person, (0, 0))
+            session.execute(
+                update(Person)
+                .where(Person.id == person)
+                .values(works_count=works, cited_by_count=cited)
             )

@@ -1,18 +1,19 @@
 """Whose authorship is it: identifiers first, then names with evidence, and "undecided" otherwise.
 
-Order of the rules: (1) decisions of people (``decided_by`` starting with "manual") are never touched
-and outrank every rule; (2) ORCID; (3) identifiers that a source asserts for persons (`acl`,
-`openalex`, `starter`, ...), which join unless their ORCIDs differ; (4) names within a block, with
-evidence (`blocks`, `evidence`). A run looks at the name blocks that changed since the last one (the
-watermark is the counter "identity"), is one transaction, and keeps the id of a person with the cluster
-that holds most of the person's authorships. Ids are never used twice.
+Order of the rules: (1) what people decided (`identity_events`), the newest first; (2) ORCID; (3)
+identifiers that a source asserts for persons (`acl`, `openalex`, `starter`, ...), which join unless their
+ORCIDs differ; (4) names within a block, with evidence (`blocks`, `evidence`). None joins what an earlier one
+keeps apart. An event enters as one more identifier of the authorships that it names, so whatever follows
+from it (new works that join, an undo) follows by the same resolution. A run looks at the name blocks that
+changed since the last one (the watermark is the counter "identity"), is one transaction, and keeps the id of
+a person with the cluster that holds most of the person's authorships. Ids are never used twice.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from sys import intern
 from typing import Any
@@ -28,6 +29,8 @@ from peerscope.record.models import (
     AuthorshipInstitution,
     Citation,
     Identifier,
+    IdentityEvent,
+    IdentityMark,
     Person,
     Topic,
     Venue,
@@ -35,10 +38,16 @@ from peerscope.record.models import (
     WorkTopic,
 )
 from peerscope.record.names import parse_name
-from peerscope.record.people import Cluster, write_people
+from peerscope.record.people import Cluster, Written, write_people
 from peerscope.record.runs import Progress
 
 WATERMARK = "identity"
+EVENT = "event:"
+"""Begins the scheme under which an event's labels stand beside identifiers."""
+
+DETACHED = "out"
+"""Begins the label of an authorship that is not the person's; whose it is stays open."""
+
 NAME_ONLY_SCHEMES = frozenset(["hepth"])
 """Schemes whose values are names in disguise ("zhang_k"), not persons."""
 PROGRESS_STEP = 2_000
@@ -93,18 +102,34 @@ def resolve_people(
     ):
         connection = session.connection()
         ids = Ids(connection)
-        since = 0 if everything else ids.last(WATERMARK)
-        scope = _Scope(connection, since)
+        scope = _Scope(connection, 0 if everything else ids.last(WATERMARK))
         report.blocks, report.authorships = len(scope.blocks), len(scope.bearers)
         if scope.blocks:
             clusters, undecided = _resolve(scope, progress)
             written = write_people(connection, ids, clusters, undecided, scope.rows)
             report.people, report.undecided = len(clusters), len(undecided)
-            report.new_people, report.changed = written.new_people, written.changed
+            report.new_people, report.changed = written.new_people, len(written.moved)
         ids.set(WATERMARK, ids.last("change"))
         ids.save()
     report.seconds = time.perf_counter() - start
     return report
+
+
+def resolve_blocks(
+    connection: Connection, ids: Ids, blocks: Sequence[str], restored: Mapping[int, int | None]
+) -> Written:
+    """Decide some name blocks anew, inside the caller's transaction.
+
+    Args:
+        connection: Of the transaction.
+        ids: Its counters; the caller saves them.
+        blocks: Keys of the blocks.
+        restored: Authorship to the person who holds it for the choice of who keeps an id, where that is not
+            the one whose it is now.
+    """
+    scope = _Scope(connection, 1, blocks)
+    clusters, undecided = _resolve(scope, None)
+    return write_people(connection, ids, clusters, undecided, scope.rows, restored)
 
 
 @dataclass(slots=True)
@@ -130,19 +155,22 @@ class Held:
 class _Scope:
     """The authorships of the changed blocks, those elsewhere that share their identifiers, and more."""
 
-    def __init__(self, connection: Connection, since: int) -> None:
+    def __init__(
+        self, connection: Connection, since: int, blocks: Sequence[str] | None = None
+    ) -> None:
         self._connection = connection
         self._whole = since == 0
         self.rows: dict[int, Held] = {}
         self.groups = Groups()
         self.blocks: dict[str, list[Bearer]] = defaultdict(list)
         self.bearers: list[Bearer] = []
-        touched = None if self._whole else self._touched(since)
+        touched = None if self._whole else list(blocks or self._touched(since))
         if touched is not None and not touched:
             return
         for row in self._authorships(Authorship.block_key, touched):
             self.rows[row.id] = row
         inside = set(self.rows)
+        self.events = self._events()
         if not self._whole:
             self._add_sharers()
         group_of = self._group()
@@ -174,10 +202,7 @@ class _Scope:
         query = (
             select(*(author.c[one.name] for one in fields(Held)))
             .join(work, work.c.id == author.c.work_id)
-            .where(
-                work.c.deleted_at.is_(None),
-                author.c.decided_by.is_(None) | author.c.decided_by.not_like("manual%"),
-            )
+            .where(work.c.deleted_at.is_(None))
             .order_by(author.c.id)
         )
         if values is None:
@@ -188,12 +213,39 @@ class _Scope:
             cells: list[Any] = [intern(v) if isinstance(v, str) else v for v in row]
             yield Held(*cells)
 
+    def _events(self) -> dict[int, list[tuple[str, str]]]:
+        """Authorship to what events say of it, as (scheme, label), the newest first.
+
+        Events are made by hand, so all of them fit into memory.
+        """
+        event, mark = table_of(IdentityEvent), table_of(IdentityMark)
+        rows = self._connection.execute(
+            select(mark.c.authorship_id, event.c.id, mark.c.label)
+            .join(event, event.c.id == mark.c.event_id)
+            .where(event.c.undone_at.is_(None), mark.c.label != "")
+            .order_by(event.c.id.desc())
+        )
+        found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+        for authorship, number, label in rows:
+            found[authorship].append((f"{EVENT}{number}", label))
+        return dict(found)
+
+    def ids_of(self, row: Held) -> list[tuple[str, str]]:
+        """What holds an authorship to others: labels of events, then identifiers."""
+        return self.events.get(row.id, []) + person_ids(row.author_ids)
+
     def _add_sharers(self) -> None:
-        """Load authorships of other blocks whose identifiers meet those of this scope."""
+        """Load authorships of other blocks whose identifiers, or events, meet those of this scope."""
         ident = table_of(Identifier)
         done: set[tuple[str, str]] = set()
         fresh = list(self.rows.values())
         while fresh:
+            told = {scheme for row in fresh for scheme, _ in self.events.get(row.id, ())}
+            named = [n for n, said in self.events.items() if any(s in told for s, _ in said)]
+            others = [n for n in named if n not in self.rows]
+            joined = list(self._authorships(Authorship.id, others))
+            self.rows.update((row.id, row) for row in joined)
+            fresh += joined
             wanted = {pair for row in fresh for pair in person_ids(row.author_ids)} - done
             done |= wanted
             people: set[int] = set()
@@ -206,24 +258,26 @@ class _Scope:
                     r[0] for r in fetch_in(self._connection, query, ident.c.value, values)
                 )
             found = self._authorships(Authorship.person_id, sorted(people))
-            fresh = [r for r in found if r.id not in self.rows and person_ids(r.author_ids)]
+            fresh = [r for r in found if r.id not in self.rows and self.ids_of(r)]
             self.rows.update((row.id, row) for row in fresh)
 
     def _group(self) -> dict[int, int]:
-        """Identifier groups: ORCID first, then every scheme in order, never across two ORCIDs."""
+        """Groups by events, the newest first, then ORCID, then every scheme in order.
+
+        Never across what an event keeps apart, and by other schemes never across two ORCIDs.
+        """
         holders: dict[tuple[str, str], list[int]] = defaultdict(list)
         for number, row in self.rows.items():
-            for pair in person_ids(row.author_ids):
+            for pair in self.ids_of(row):
                 holders[pair].append(number)
         group_of: dict[int, int] = {}
-        ordered = sorted(holders, key=lambda p: (p[0] != "orcid", p))
+        ordered = sorted(holders, key=_precedence)
         for pair in ordered:
             scheme, value = pair
             known = sorted({self.groups.find(group_of[n]) for n in holders[pair] if n in group_of})
             new = [n for n in holders[pair] if n not in group_of]
-            orcids = {o for g in known for o in self.groups.ids[g].get("orcid", ())}
-            if scheme != "orcid" and len(orcids) > 1:
-                # One identifier, two ORCIDs: the ORCIDs are right, the rest stands apart.
+            if self._apart(scheme, known):
+                # One identifier, and two ORCIDs or two persons by an event: the rest stands apart.
                 for group in known:
                     self.groups.ids[group].setdefault(scheme, set()).add(value)
                 known = []
@@ -237,6 +291,19 @@ class _Scope:
             for number in new:
                 group_of[number] = group
         return group_of
+
+    def _apart(self, scheme: str, known: list[int]) -> bool:
+        """Whether what ranks above a scheme keeps some of these groups apart."""
+        labels: dict[str, set[str]] = {}
+        for group in known:
+            for other, values in self.groups.ids[group].items():
+                if other.startswith(EVENT) and other != scheme:
+                    if other in labels and not labels[other] & values:
+                        return True
+                    labels.setdefault(other, set()).update(values)
+        if scheme == "orcid" or scheme.startswith(EVENT):
+            return False
+        return len({o for g in known for o in self.groups.ids[g].get("orcid", ())}) > 1
 
     def surroundings(self) -> Surroundings:
         """Load what can become evidence."""
@@ -293,6 +360,13 @@ class _Scope:
         return found
 
 
+def _precedence(pair: tuple[str, str]) -> tuple[int, int, tuple[str, str]]:
+    scheme = pair[0]
+    if scheme.startswith(EVENT):
+        return 0, -int(scheme.removeprefix(EVENT)), pair
+    return (1 if scheme == "orcid" else 2), 0, pair
+
+
 def person_ids(author_ids: str | None) -> list[tuple[str, str]]:
     """The identifiers of persons among those stated with a name, as (scheme, value)."""
     if not author_ids:
@@ -340,7 +414,31 @@ def _resolve(
         loose.append(_cluster(scope, members, scope.groups.ids[group]))
     if progress is not None:
         progress("people", len(scope.blocks), len(scope.blocks))
-    return loose, undecided
+    return _without_detached(scope, loose, undecided), undecided
+
+
+def _without_detached(
+    scope: _Scope, clusters: list[Cluster], undecided: list[tuple[int, Decision]]
+) -> list[Cluster]:
+    """The clusters but those of authorships alone that an event took from a person: these stay open."""
+    kept = []
+    for cluster in clusters:
+        taken = {number: _detached(scope, number) for number in cluster.reasons}
+        if all(taken.values()):
+            for number, event in taken.items():
+                why = f"Event {event} says that it is not the person's; whose it is stays open."
+                undecided.append((number, Decision(None, None, why)))
+        else:
+            kept.append(cluster)
+    return kept
+
+
+def _detached(scope: _Scope, authorship: int) -> str:
+    """The number of the newest event on an authorship, if that took it from a person; else empty."""
+    said = scope.events.get(authorship, [])
+    if said and said[0][1].startswith(DETACHED):
+        return said[0][0].removeprefix(EVENT)
+    return ""
 
 
 def _cluster(
@@ -348,16 +446,19 @@ def _cluster(
 ) -> Cluster:
     reasons: dict[int, tuple[str, str]] = {}
     for bearer, decision in members:
-        stated = person_ids(scope.rows[bearer.authorship].author_ids)
+        stated = scope.ids_of(scope.rows[bearer.authorship])
         reasons[bearer.authorship] = _by_id(stated) or (decision.rule or "name", decision.evidence)
     names = [(b.raw_name, b.name) for b, _ in members]
-    return Cluster(reasons, names, ids)
+    outside = {scheme: values for scheme, values in ids.items() if not scheme.startswith(EVENT)}
+    return Cluster(reasons, names, outside)
 
 
 def _by_id(stated: list[tuple[str, str]]) -> tuple[str, str] | None:
     if not stated:
         return None
-    scheme, value = min(stated, key=lambda p: (p[0] != "orcid", p))
+    scheme, value = min(stated, key=_precedence)
+    if scheme.startswith(EVENT):
+        return scheme, f"Event {scheme.removeprefix(EVENT)} decided it."
     rule = "orcid" if scheme == "orcid" else f"id:{scheme}"
     label = "ORCID" if scheme == "orcid" else scheme
     return rule[:32], f"The source states {label} {value} with this name."

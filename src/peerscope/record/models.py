@@ -197,6 +197,41 @@ class Person(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
+class IdentityEvent(Base):
+    """What somebody decided about who is who: a split, a merge, or "not mine".
+
+    An event that was undone stays in the history and no longer counts. ``kind`` is ``split``, ``merge`` or
+    ``detach``; ``made_by`` says who decided, as they want to be named.
+    """
+
+    __tablename__ = "identity_event"
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(16))
+    made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    made_by: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    undone_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    undone_by: Mapped[str | None] = mapped_column(Text)
+    undone_reason: Mapped[str | None] = mapped_column(Text)
+
+
+class IdentityMark(Base):
+    """What an event says of one authorship: those with one label are one person, two labels are two.
+
+    An empty label says nothing of the authorship: it changed hands because others did, and is noted so that
+    an undo can give it back to the same person.
+    ``authorship_id`` may outlive its authorship (a source can withdraw an author), so it is no foreign key.
+    ``person_before`` and ``person_after`` are whose it was and became.
+    """
+
+    __tablename__ = "identity_mark"
+    event_id: Mapped[int] = mapped_column(ForeignKey("identity_event.id"), primary_key=True)
+    authorship_id: Mapped[int] = mapped_column(BigInt, primary_key=True, index=True)
+    label: Mapped[str] = mapped_column(String(32))
+    person_before: Mapped[int | None] = mapped_column(BigInt, index=True)
+    person_after: Mapped[int | None] = mapped_column(BigInt, index=True)
+
+
 class Authorship(Base):
     """One author position of one work.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
@@ -54,7 +54,12 @@ class Written:
     """What `write_people` changed."""
 
     new_people: int = 0
-    changed: int = 0
+    moved: dict[int, tuple[int | None, int | None]] = field(default_factory=dict)
+    """Authorship to whose it was and whose it is."""
+    before: dict[int, tuple[str, str | None]] = field(default_factory=dict)
+    """Person whose row changed to name and ORCID as they were."""
+    retired: dict[int, int] = field(default_factory=dict)
+    """Person without an authorship to the one where their address leads now."""
 
 
 def write_people(
@@ -63,15 +68,25 @@ def write_people(
     clusters: Sequence[Cluster],
     undecided: Sequence[tuple[int, Decision]],
     rows: Mapping[int, Any],
+    restored: Mapping[int, int | None] | None = None,
 ) -> Written:
-    """Write clusters as persons; ``rows`` are the authorships as they were, by id."""
+    """Write clusters as persons.
+
+    Args:
+        connection: Inside a transaction.
+        ids: Its counters.
+        clusters: One a person.
+        undecided: Authorships without a person.
+        rows: The authorships as they were, by id.
+        restored: Authorship to who counts as its person when ids are kept, where an event is undone.
+    """
     written = Written()
-    numbers = _keep_ids(clusters, rows)
+    numbers = _keep_ids(clusters, rows, restored or {})
     for index in range(len(clusters)):
         if index not in numbers:
             numbers[index] = ids.take("person")
             written.new_people += 1
-    _write_persons(connection, ids, clusters, numbers, rows)
+    written.before = _write_persons(connection, ids, clusters, numbers, rows)
     _write_identifiers(connection, clusters, numbers, rows)
     new: dict[int, tuple[int | None, str | None, str]] = {}
     for index, cluster in enumerate(clusters):
@@ -79,16 +94,18 @@ def write_people(
             new[authorship] = (numbers[index], rule, evidence)
     for authorship, decision in undecided:
         new[authorship] = (None, None, decision.evidence)
-    written.changed = _write_decisions(connection, ids, new, rows)
-    _retire(connection, ids, new, rows)
+    written.moved = _write_decisions(connection, ids, new, rows)
+    written.retired = _retire(connection, ids, new, rows)
     return written
 
 
-def _keep_ids(clusters: Sequence[Cluster], rows: Mapping[int, Any]) -> dict[int, int]:
+def _keep_ids(
+    clusters: Sequence[Cluster], rows: Mapping[int, Any], restored: Mapping[int, int | None]
+) -> dict[int, int]:
     """The person of each cluster that has one already: who holds most of an old person keeps it."""
     shares: list[tuple[int, int, int]] = []
     for index, cluster in enumerate(clusters):
-        old = Counter(rows[a].person_id for a in cluster.reasons)
+        old = Counter(restored.get(a, rows[a].person_id) for a in cluster.reasons)
         shares += [(-n, person, index) for person, n in old.items() if person is not None]
     numbers: dict[int, int] = {}
     used: set[int] = set()
@@ -105,7 +122,8 @@ def _write_persons(
     clusters: Sequence[Cluster],
     numbers: Mapping[int, int],
     rows: Mapping[int, Any],
-) -> None:
+) -> dict[int, tuple[str, str | None]]:
+    """Write the persons' rows; name and ORCID, as they were, of those that changed."""
     table = table_of(Person)
     columns = ("display_name", "name_key", "orcid", "rule")
     query = select(table.c.id, *(table.c[c] for c in columns), table.c.merged_into_id)
@@ -114,7 +132,8 @@ def _write_persons(
         for row in fetch_in(connection, query, table.c.id, sorted(numbers.values()))
     }
     now = timestamp(connection)
-    new, changed = [], []
+    new: list[tuple[Any, ...]] = []
+    changed: list[dict[str, Any]] = []
     for index, cluster in enumerate(clusters):
         number = numbers[index]
         name, key = cluster.display()
@@ -137,6 +156,7 @@ def _write_persons(
             .values(merged_into_id=None, **bound),
             changed,
         )
+    return {row["row_id"]: (there[row["row_id"]][0], there[row["row_id"]][2]) for row in changed}
 
 
 def _write_identifiers(
@@ -177,12 +197,12 @@ def _write_decisions(
     ids: Ids,
     new: Mapping[int, tuple[int | None, str | None, str]],
     rows: Mapping[int, Any],
-) -> int:
-    """Write changed decisions; the works concerned count as changed. How many changed hands."""
+) -> dict[int, tuple[int | None, int | None]]:
+    """Write changed decisions; the works concerned count as changed. Which changed hands."""
     table, work = table_of(Authorship), table_of(Work)
     changes: list[dict[str, Any]] = []
     works: set[int] = set()
-    moved = 0
+    moved: dict[int, tuple[int | None, int | None]] = {}
     for authorship, decision in new.items():
         row = rows[authorship]
         if (row.person_id, row.decided_by, row.evidence) != decision:
@@ -197,7 +217,7 @@ def _write_decisions(
             )
             if row.person_id != person:
                 works.add(row.work_id)
-                moved += 1
+                moved[authorship] = (row.person_id, person)
     columns = ("person_id", "decided_by", "evidence")
     statement = (
         table.update()
@@ -219,7 +239,7 @@ def _retire(
     ids: Ids,
     new: Mapping[int, tuple[int | None, str | None, str]],
     rows: Mapping[int, Any],
-) -> None:
+) -> dict[int, int]:
     """Point persons who have no authorship left at the one who took most of theirs."""
     table, author = table_of(Person), table_of(Authorship)
     heirs: dict[int, Counter[int]] = defaultdict(Counter)
@@ -231,14 +251,10 @@ def _retire(
         if old is not None and person is not None and old != person:
             heirs[old][person] += 1
     gone = {old: took for old, took in heirs.items() if old not in kept}
+    heirs_of = {}
     for old, took in gone.items():
         heir = min(took, key=lambda p: (-took[p], p))
-        manual = author.c.decided_by.like("manual%")
-        held = connection.scalar(
-            select(author.c.id).where(author.c.person_id == old, manual).limit(1)
-        )
-        if held is not None:
-            continue
+        heirs_of[old] = heir
         # Authorships of blocks that this run did not look at follow their person.
         connection.execute(author.update().where(author.c.person_id == old).values(person_id=heir))
         connection.execute(
@@ -246,3 +262,4 @@ def _retire(
             .where(table.c.id == old)
             .values(merged_into_id=heir, change_seq=ids.take("change"))
         )
+    return heirs_of

@@ -90,6 +90,12 @@ class Attempt:
         """When it ended."""
         return datetime.fromisoformat(self.about["ended"])
 
+    @property
+    def files(self) -> list[str]:
+        """Names of its files, the sums last."""
+        seeds = [f"seeds/{one.seed}.json" for one in self.seeds]
+        return ["attempt.json", *seeds, "log.txt", SUMS]
+
     def verdict(self, claim: Claim) -> Verdict | None:
         """What it says of a claim; ``None`` for a failed attempt or a profile that decides nothing."""
         if not self.finished:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
+from typing import Protocol
 
 from peerscope.reproduce.attempts import Attempt
 from peerscope.reproduce.claims import Claim, Paper
@@ -24,6 +25,30 @@ ADDRESSES = {
     "openalex": "https://openalex.org/{}",
 }
 """Identifier scheme to the address that it leads to, the most lasting first."""
+
+
+class Said(Protocol):
+    """What somebody said beside an attempt: a note, or the reply of somebody whose work it is about."""
+
+    @property
+    def by(self) -> str:
+        """Who, as they want to be named."""
+
+    @property
+    def text(self) -> str:
+        """Plain text."""
+
+    @property
+    def kind(self) -> str:
+        """``note`` or ``reply``."""
+
+    @property
+    def claim(self) -> str:
+        """Id of the claim that it is about; empty for the whole attempt."""
+
+    @property
+    def at(self) -> str:
+        """When, in ISO 8601."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +81,7 @@ class Bundle:
         published: The day that stands on the export.
         certificate: Of the CODECHECK register, ``YYYY-NNN``; empty without one.
         report: Address of the published certificate; empty without one.
+        notes: Attempt id to what people said beside it.
     """
 
     paper: Paper
@@ -66,6 +92,7 @@ class Bundle:
     published: date = date.min
     certificate: str = ""
     report: str = ""
+    notes: Mapping[str, Sequence[Said]] = field(default_factory=dict)
 
     @cached_property
     def judged(self) -> dict[str, tuple[Judged, ...]]:
@@ -102,6 +129,7 @@ def bundle(
     published: date | None = None,
     certificate: str = "",
     report: str = "",
+    notes: Mapping[str, Sequence[Said]] | None = None,
 ) -> Bundle:
     """Put an export's content in order.
 
@@ -114,6 +142,7 @@ def bundle(
         published: The day of the newest attempt's end if ``None``, so that equal attempts make equal exports.
         certificate: Of the CODECHECK register.
         report: Address of the published certificate.
+        notes: Attempt id to what people said beside it, in order.
 
     Raises:
         ValueError: There is no attempt, one is of another paper, or two are one.
@@ -129,7 +158,7 @@ def bundle(
     newest = max(ended(attempt) for attempt in attempts).date()
     return Bundle(
         paper, ordered, tuple(authors), tuple(codecheckers), license.strip(),
-        published or newest, certificate.strip(), report.strip(),
+        published or newest, certificate.strip(), report.strip(), notes or {},
     )  # fmt: skip
 
 

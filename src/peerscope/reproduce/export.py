@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from peerscope.reproduce.attempts import Attempt, DamagedAttempt, read_attempt, write_json
-from peerscope.reproduce.bundle import Bundle, Judged, bundle, folder_of
+from peerscope.reproduce.bundle import Bundle, Judged, Said, bundle, folder_of
 from peerscope.reproduce.claims import Paper
 from peerscope.reproduce.codecheck import check_given, codecheck_text, configuration, missing
 from peerscope.reproduce.crate import METADATA, crate_text
@@ -55,6 +55,7 @@ def export_paper(
     published: date | None = None,
     certificate: str = "",
     report: str = "",
+    notes: Mapping[str, Sequence[Said]] | None = None,
 ) -> Exported:
     """Write an export into a new folder; it is there as a whole or not at all.
 
@@ -68,6 +69,7 @@ def export_paper(
         published: The day that stands on the export; that of the newest attempt's end if ``None``.
         certificate: Of the CODECHECK register, ``YYYY-NNN``, if one was given.
         report: Address of the published certificate, if there is one.
+        notes: Attempt id to the notes and replies of people beside it; they stand with its verdicts.
 
     Returns:
         Where it is, and what a complete ``codecheck.yml`` would need.
@@ -80,7 +82,7 @@ def export_paper(
     """
     about = bundle(
         paper, attempts, authors=authors, codecheckers=codecheckers, license=license,
-        published=published, certificate=certificate, report=report,
+        published=published, certificate=certificate, report=report, notes=notes,
     )  # fmt: skip
     check_given(about)
     if folder.exists() or folder.is_symlink():
@@ -121,6 +123,10 @@ def verdicts(about: Bundle) -> dict[str, Any]:
                 "ended": attempt.about["ended"],
                 "seeds": [seed.seed for seed in attempt.seeds],
                 "claims": [_told(attempt, judged) for judged in about.judged[attempt.id]],
+                "notes": [
+                    {"by": said.by, "kind": said.kind, "claim": said.claim, "at": said.at, "text": said.text}
+                    for said in about.notes.get(attempt.id, ())
+                ],
             }
             for attempt in about.attempts
         ],

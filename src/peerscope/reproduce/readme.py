@@ -26,7 +26,7 @@ def readme_text(about: Bundle) -> str:
         _table(about),
         _plain(paper.learned),
         "## Attempts",
-        *(_attempt(attempt) for attempt in about.attempts),
+        *(_attempt(about, attempt) for attempt in about.attempts),
         "## Rule",
         f"Verdict rule {RULE}; `verdicts.json` holds every check with its interval and seeds.",
         "\n".join(f"> {line}".rstrip() for line in rule_text().splitlines()),
@@ -79,7 +79,7 @@ def _measured(check: CheckResult) -> str:
     )
 
 
-def _attempt(attempt: Attempt) -> str:
+def _attempt(whole: Bundle, attempt: Attempt) -> str:
     about = attempt.about
     lines = [
         f"### {_plain(str(about['protocol']['name']))}, {_plain(attempt.profile)}",
@@ -93,6 +93,12 @@ def _attempt(attempt: Attempt) -> str:
     ]
     if not attempt.finished:
         lines.append(f"Failure: {_plain(str(about.get('failure', '')))}")
+    for said in whole.notes.get(attempt.id, ()):
+        where = f" on {_plain(said.claim)}" if said.claim else ""
+        lines.append(
+            f"{_plain(said.kind).capitalize()} of {_plain(said.by)}{where}, {_plain(said.at)}: "
+            f"{_plain(said.text)}"
+        )
     return "\n\n".join(line for line in lines if line)
 
 

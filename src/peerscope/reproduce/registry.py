@@ -35,6 +35,10 @@ class Registry:
         """All claims, paper by paper."""
         return [(paper, claim) for paper in self.papers.values() for claim in paper.claims]
 
+    def identifiers(self) -> list[str]:
+        """The identifiers of all papers."""
+        return [one for paper in self.papers.values() for one in paper.identifiers]
+
     def claim(self, id: str) -> tuple[Paper, Claim] | None:
         """A claim and its paper by the claim's id."""
         return next((found for found in self.claims() if found[1].id == id), None)

@@ -181,14 +181,22 @@ class Store:
         """
         fitting = (one for one in self.of_claim(claim.id) if _fits(one, claim, version))
         for attempt in sorted(fitting, key=lambda one: RANKS[one.profile], reverse=True):
-            then = attempt.claim(claim.id)
-            with contextlib.suppress(
-                ValueError
-            ):  # the claim's ratio may have no sense for old figures
-                verdict = attempt.verdict(claim)
-                if verdict is not None:
-                    changed = then is None or then.checks != claim.checks
-                    return Standing(attempt, verdict, changed)
+            if (found := self.standing_of(attempt, claim, version)) is not None:
+                return found
+        return None
+
+    def standing_of(
+        self, attempt: Kept, claim: Claim, version: int | None = None
+    ) -> Standing | None:
+        """What one attempt says of a claim as it is stated now; ``None`` where it does not speak to it."""
+        if not _fits(attempt, claim, version):
+            return None
+        # a ratio of the claim may have no sense for old figures
+        with contextlib.suppress(ValueError):
+            verdict = attempt.verdict(claim)
+            if verdict is not None:
+                then = attempt.claim(claim.id)
+                return Standing(attempt, verdict, then is None or then.checks != claim.checks)
         return None
 
     def note(self, attempt: str, note: Note) -> Note:

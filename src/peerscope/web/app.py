@@ -15,8 +15,11 @@ from peerscope import __version__
 from peerscope.discover import Discovery
 from peerscope.discover.readers import Readers
 from peerscope.record import Database
+from peerscope.reproduce import load_registry
+from peerscope.reproduce.overview import Overview
+from peerscope.reproduce.store import Store
 from peerscope.settings import Settings
-from peerscope.web import api, history, pages
+from peerscope.web import api, claims, claims_api, history, pages
 from peerscope.web.errors import http_error, invalid_request, unexpected
 from peerscope.web.site import Site
 
@@ -39,6 +42,7 @@ def create_app(
     database: Database,
     discovery: Discovery,
     readers: Readers | None = None,
+    overview: Overview | None = None,
 ) -> FastAPI:
     """The site's ASGI application.
 
@@ -47,6 +51,7 @@ def create_app(
         database: The record, migrated.
         discovery: Search, neighbours and graph slices.
         readers: What readers let the site keep; the file in the site's folder if not given.
+        overview: Claims and attempts; installed claims and the attempts in the site's folder if not given.
     """
     app = FastAPI(
         title=settings.site_name,
@@ -56,11 +61,19 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.site = Site(settings, database, discovery, readers or Readers(settings.readers))
+    app.state.site = Site(
+        settings,
+        database,
+        discovery,
+        readers or Readers(settings.readers),
+        overview or Overview(load_registry(), Store(settings.reproductions)),
+    )
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(_headers)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.include_router(claims_api.router)
     app.include_router(api.router)
+    app.include_router(claims.router)
     app.include_router(history.router)
     app.include_router(pages.router)
     app.add_exception_handler(HTTPException, http_error)

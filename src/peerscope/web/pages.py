@@ -34,6 +34,7 @@ from peerscope.record.read import (
 from peerscope.record.read.shapes import LISTED_AUTHORS
 from peerscope.record.read.sources import sources_of_record
 from peerscope.web.asked import Asked, asked, page_in
+from peerscope.web.claims import runs_of
 from peerscope.web.reader import Present, for_everyone, keeping, own_answer, remember
 from peerscope.web.site import KINDS, PLACES, Site, site_of
 
@@ -165,6 +166,7 @@ def _work(request: Request, letter: str, number: int) -> Response:
             query=query,
             page=page,
             work=page.work,
+            claims=site.overview.of_work(page.identifiers),
             near=site.discovery.neighbours("W", number, 8),
             slice=site.discovery.graph_slice("W", number, 40),
             jsonld=site.once(("linked", number, page.work.change_seq), lambda: _jsonld(session, number)),
@@ -201,7 +203,12 @@ def _person(request: Request, letter: str, number: int) -> Response:
     site = site_of(request)
     given = request.query_params
     with site.database.session() as session:
-        page = person_page(session, number, page=page_in(given), sort=_sort(given.get("sort")))
+        page = person_page(
+            session, number,
+            page=page_in(given),
+            sort=_sort(given.get("sort")),
+            works_by=site.overview.registry.identifiers(),
+        )  # fmt: skip
         if page is None:
             raise HTTPException(404)
         if page.person.merged_into_id is not None:
@@ -214,6 +221,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             slice=site.discovery.graph_slice("A", number, 50),
             sort=_sort(given.get("sort")),
             name_key=_name_key(session, page.person),
+            runs=runs_of(site.overview, page.works_by),
         )  # fmt: skip
 
 

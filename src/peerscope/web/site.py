@@ -21,8 +21,10 @@ from peerscope.discover.results import TYPE_LABELS
 from peerscope.record import Database
 from peerscope.record.markup import to_html
 from peerscope.record.read import Known
+from peerscope.reproduce.overview import Overview
 from peerscope.settings import Settings
 from peerscope.web.graph import drawn
+from peerscope.web.plots import told
 
 PLACES = {"W": "works", "A": "people", "T": "topics", "I": "institutions", "S": "venues"}
 """Entity letter to the first part of its address."""
@@ -79,6 +81,7 @@ def _environment(settings: Settings) -> Environment:
         "marked": marked,
         "count": count,
         "drawn": drawn,
+        "told": told,
     }
     environment.filters["escape_once"] = escape
     return environment
@@ -92,6 +95,7 @@ class Site:
     database: Database
     discovery: Discovery
     readers: Readers
+    overview: Overview
     templates: Environment = field(init=False)
     _made: OrderedDict[tuple[object, ...], Any] = field(default_factory=OrderedDict, init=False)
 

@@ -7,7 +7,7 @@ numbers are tested. "Not looked for", "none stated" and a value stay three thing
 from peerscope.record.read.entities import EntityPage, entity_page
 from peerscope.record.read.lists import Listed, Listing, cards, listing, recent_works, totals
 from peerscope.record.read.people import NamePage, PersonPage, name_page, person_page
-from peerscope.record.read.resolve import entity_of_identifier
+from peerscope.record.read.resolve import entity_of_identifier, works_of_identifiers
 from peerscope.record.read.shapes import Known, Link, PageOf, WorkCard
 from peerscope.record.read.works import WorkPage, work_page
 
@@ -31,4 +31,5 @@ __all__ = [
     "recent_works",
     "totals",
     "work_page",
+    "works_of_identifiers",
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session, aliased
 
 from peerscope.record.models import (
@@ -20,6 +21,7 @@ from peerscope.record.models import (
 )
 from peerscope.record.read.entities import condition, topics_of, years_of
 from peerscope.record.read.lists import works_page
+from peerscope.record.read.resolve import bearing, identifier_pairs
 from peerscope.record.read.shapes import PER_PAGE, Known, Link, PageOf, WorkCard
 
 COLLABORATORS = 15
@@ -47,15 +49,30 @@ class PersonPage:
     collaborators_count: int
     names: tuple[tuple[str, int], ...]
     identifiers: tuple[tuple[str, str], ...]
+    works_by: dict[str, tuple[int, str]]
+    """Those of the identifiers asked for that a work of the person carries, to its number and title."""
     decisions: tuple[Decision, ...]
     years: tuple[tuple[int, int], ...]
     sources: tuple[str, ...]
 
 
 def person_page(
-    session: Session, number: int, *, page: int = 1, sort: str = "newest"
+    session: Session,
+    number: int,
+    *,
+    page: int = 1,
+    sort: str = "newest",
+    works_by: Iterable[str] = (),
 ) -> PersonPage | None:
-    """The page of a person; ``None`` where there is none."""
+    """The page of a person; ``None`` where there is none.
+
+    Args:
+        session: Of the record.
+        number: The person's.
+        page: Of the works, from 1.
+        sort: ``newest``, ``oldest`` or ``cited``.
+        works_by: Identifiers of works (``scheme:value``): which of them are the person's works?
+    """
     person = session.get(Person, number)
     if person is None:
         return None
@@ -70,11 +87,7 @@ def person_page(
     ).all()
     affiliations = _affiliations(session, number)
     names, decided = _names_and_decisions(session, number)
-    identifiers = session.execute(
-        select(Identifier.scheme, Identifier.value)
-        .where(Identifier.entity == "A", Identifier.entity_id == number)
-        .order_by(Identifier.scheme)
-    )
+    identifiers, found = _identifiers(session, number, identifier_pairs(works_by))
     return PersonPage(
         person=person,
         works=works_page(session, works, page, sort),
@@ -84,11 +97,28 @@ def person_page(
         collaborators=collaborators,
         collaborators_count=count,
         names=names,
-        identifiers=tuple((scheme, value) for scheme, value in identifiers),
+        identifiers=identifiers,
+        works_by=found,
         decisions=decided,
         years=years_of(session, works),
         sources=tuple(sorted({name for name, _ in covers})),
     )
+
+
+def _identifiers(
+    session: Session, number: int, pairs: Mapping[tuple[str, str], str]
+) -> tuple[tuple[tuple[str, str], ...], dict[str, tuple[int, str]]]:
+    """The person's identifiers, and which works of theirs carry some of ``pairs``. One statement."""
+    own = select(Identifier.scheme, Identifier.value, literal(0), literal("")).where(
+        Identifier.entity == "A", Identifier.entity_id == number
+    )
+    if pairs:
+        written = select(Authorship.work_id).where(Authorship.person_id == number)
+        rows = session.execute(own.union_all(bearing(pairs).where(Work.id.in_(written)))).all()
+    else:
+        rows = session.execute(own).all()
+    works = {pairs[scheme, value]: (work, title) for scheme, value, work, title in rows if work}
+    return tuple(sorted((s, v) for s, v, work, _ in rows if not work)), works
 
 
 def _names_and_decisions(

@@ -1,0 +1,492 @@
+"""What people decide about who is who: split, merge, "not mine"; with preview, history and undo.
+
+An event marks authorships with labels: one label is one person, two labels are two. The resolution of
+identity takes the marks as identifiers that outrank all others, the newest first, so that what follows from
+an event follows by the same rules as everything else: later works join by evidence, and an event that is
+undone leaves what would be there without it, also after other events. Preview and decision are the same
+transaction, rolled back or committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from peerscope.record.bulk import Ids, chunks
+from peerscope.record.counts import refresh_people
+from peerscope.record.database import Database
+from peerscope.record.identity import DETACHED, WATERMARK, resolve_blocks
+from peerscope.record.models import Authorship, IdentityEvent, IdentityMark, Person, Work
+from peerscope.record.people import Written
+
+STAYS = "0"
+"""Label of what stays with the person."""
+
+LONGEST_REASON = 1_000
+MOST_AUTHORSHIPS = 5_000
+"""Authorships that one event may name."""
+
+
+class IdentityError(ValueError):
+    """A proposal contradicts the record; the sentence says how, and what helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What an event would say.
+
+    Attributes:
+        kind: ``split``, ``merge`` or ``detach``.
+        labels: Authorship to label.
+        people: The persons it is about.
+    """
+
+    kind: str
+    labels: Mapping[int, str]
+    people: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An authorship that changes hands; ``None`` is nobody yet."""
+
+    work: int
+    title: str
+    name: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A person before and after; a name or count is ``None`` where there is no such person then."""
+
+    person: int
+    name_before: str | None
+    name_after: str | None
+    works_before: int | None
+    works_after: int | None
+    leads_to: int | None
+    """Where the address of a person without works leads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """Everything that an event, or its undoing, changes.
+
+    Attributes:
+        event: Its number; in a preview, the one it would get.
+        kind: The event's, or ``undo``.
+        people: Before and after.
+        moved: Authorships that change hands.
+    """
+
+    event: int
+    kind: str
+    people: tuple[Standing, ...]
+    moved: tuple[Moved, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PastEvent:
+    """An event in the history, with how many authorships it names and the persons it is about."""
+
+    id: int
+    kind: str
+    made_at: datetime
+    made_by: str
+    reason: str
+    undone_at: datetime | None
+    undone_by: str | None
+    undone_reason: str | None
+    authorships: int
+    people: tuple[int, ...]
+
+
+def split(session: Session, person: int, parts: Sequence[Collection[int]]) -> Proposal:
+    """A person is several: each part is the works of one; works in no part stay with the person.
+
+    Args:
+        session: Of the record.
+        person: Who is split.
+        parts: Numbers of works.
+
+    Raises:
+        IdentityError: There is no such person, a work is not theirs or in two parts, or nothing is split.
+    """
+    held = _held(session, person)
+    label_of: dict[int, int] = {}
+    for number, part in enumerate(parts, start=1):
+        for work in part:
+            if work not in held:
+                raise IdentityError(f"W{work} is no work of A{person}: choose among theirs.")
+            if work in label_of:
+                raise IdentityError(f"W{work} is in two parts: leave it in one.")
+            label_of[work] = number
+    labels = {a: str(label_of.get(work, 0)) for work, a in held.items()}
+    if len(set(labels.values())) < 2:
+        raise IdentityError("All works would stay with one person: choose some, but not all.")
+    return Proposal("split", labels, (person,))
+
+
+def merge(session: Session, people: Sequence[int]) -> Proposal:
+    """Several persons are one.
+
+    Raises:
+        IdentityError: There are fewer than two, one does not exist, or two are authors of one work.
+    """
+    wanted = list(dict.fromkeys(people))
+    if len(wanted) < 2:
+        raise IdentityError("Name at least two people to merge.")
+    labels: dict[int, str] = {}
+    seen: dict[int, int] = {}
+    for person in wanted:
+        for work, authorship in _held(session, person).items():
+            if work in seen:
+                raise IdentityError(
+                    f"A{seen[work]} and A{person} are both authors of W{work}, and one person stands in a "
+                    "work once: split first what is wrong there."
+                )
+            seen[work] = person
+            labels[authorship] = STAYS
+    return Proposal("merge", labels, tuple(wanted))
+
+
+def detach(session: Session, person: int, works: Collection[int]) -> Proposal:
+    """Works that are not the person's; whose they are stays open.
+
+    Raises:
+        IdentityError: There is no such person, no work is given, or one is not theirs.
+    """
+    held = _held(session, person)
+    for work in works:
+        if work not in held:
+            raise IdentityError(f"W{work} is no work of A{person}: choose among theirs.")
+    if not works:
+        raise IdentityError("Name the works that are not the person's.")
+    labels = {a: f"{DETACHED}:{a}" if work in works else STAYS for work, a in held.items()}
+    return Proposal("detach", labels, (person,))
+
+
+def preview(database: Database, proposal: Proposal) -> Consequences:
+    """What a decision would change; nothing is changed.
+
+    Raises:
+        IdentityError: The proposal does not fit the record any more.
+    """
+    return _carried_out(database, proposal, "", "", keep=False)
+
+
+def decide(database: Database, proposal: Proposal, by: str, reason: str = "") -> Consequences:
+    """Make an event of a proposal; in one transaction with all that follows.
+
+    Args:
+        database: The record.
+        proposal: From `split`, `merge` or `detach`.
+        by: Who decides, as the public history names them.
+        reason: Shown in the history; cut at 1,000 characters.
+
+    Raises:
+        IdentityError: Nobody is named, or the proposal does not fit the record any more.
+    """
+    if not by.strip():
+        raise IdentityError("An event names who decided.")
+    return _carried_out(database, proposal, by, reason, keep=True)
+
+
+def preview_undo(database: Database, event: int) -> Consequences:
+    """What undoing an event would change; nothing is changed.
+
+    Raises:
+        IdentityError: There is no such event, or it was undone before.
+    """
+    return _undone(database, event, "", "", keep=False)
+
+
+def undo(database: Database, event: int, by: str, reason: str = "") -> Consequences:
+    """Undo an event, at any later time and also after others; in one transaction.
+
+    Raises:
+        IdentityError: Nobody is named, there is no such event, or it was undone before.
+    """
+    if not by.strip():
+        raise IdentityError("The history names who undoes an event.")
+    return _undone(database, event, by, reason, keep=True)
+
+
+def history(session: Session, person: int | None = None, limit: int = 100) -> list[PastEvent]:
+    """Events, the newest first; of one person, those that took something from them or gave it to them."""
+    mark, event = IdentityMark, IdentityEvent
+    wanted = select(event).order_by(event.id.desc()).limit(limit)
+    if person is not None:
+        about = select(mark.event_id).where(
+            (mark.person_before == person) | (mark.person_after == person)
+        )
+        wanted = wanted.where(event.id.in_(about))
+    events = list(session.scalars(wanted))
+    marks = session.execute(
+        select(mark.event_id, mark.person_before, mark.person_after, mark.label).where(
+            mark.event_id.in_([one.id for one in events])
+        )
+    ).all()
+    found = []
+    for one in events:
+        own = [row for row in marks if row[0] == one.id]
+        people = {p for row in own for p in row[1:3] if p is not None}
+        named = sum(bool(row.label) for row in own)
+        found.append(
+            PastEvent(
+                one.id, one.kind, one.made_at, one.made_by, one.reason, one.undone_at, one.undone_by,
+                one.undone_reason, named, tuple(sorted(people)),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _held(session: Session, person: int) -> dict[int, int]:
+    """Work to authorship of a person."""
+    found = session.get(Person, person)
+    if found is None:
+        raise IdentityError(f"There is no person A{person}.")
+    if found.merged_into_id is not None:
+        raise IdentityError(f"A{person} is A{found.merged_into_id} now: name that one.")
+    rows = session.execute(
+        select(Authorship.work_id, Authorship.id)
+        .join(Work, Work.id == Authorship.work_id)
+        .where(Authorship.person_id == person, Work.deleted_at.is_(None))
+        .order_by(Authorship.work_id, Authorship.position.desc())
+    ).all()
+    if len(rows) > MOST_AUTHORSHIPS:
+        raise IdentityError(
+            f"A{person} has more than {MOST_AUTHORSHIPS:,} works, too many at once."
+        )
+    return {row.work_id: row.id for row in rows}
+
+
+class _NotKept(Exception):
+    """Ends the transaction of a preview."""
+
+
+def _carried_out(
+    database: Database, proposal: Proposal, by: str, reason: str, *, keep: bool
+) -> Consequences:
+    found: list[Consequences] = []
+
+    def change(session: Session, ids: Ids) -> Consequences:
+        owners = _owners(session, proposal.labels)
+        if set(owners) != set(proposal.labels) or not set(owners.values()) <= set(proposal.people):
+            raise IdentityError("The record has changed since this was proposed: look at it again.")
+        number = ids.take("identity_event")
+        session.add(
+            IdentityEvent(
+                id=number, kind=proposal.kind, made_at=datetime.now(UTC), made_by=by,
+                reason=" ".join(reason.split())[:LONGEST_REASON],
+            )
+        )  # fmt: skip
+        session.flush()
+        session.add_all(
+            IdentityMark(event_id=number, authorship_id=a, label=label, person_before=owners[a])
+            for a, label in proposal.labels.items()
+        )
+        session.flush()
+        written = _resolved(session, ids, list(proposal.labels), {})
+        for mark in session.scalars(select(IdentityMark).where(IdentityMark.event_id == number)):
+            mark.person_after = written.moved.get(mark.authorship_id, (None, mark.person_before))[1]
+        session.add_all(
+            IdentityMark(
+                event_id=number, authorship_id=a, label="", person_before=before, person_after=after
+            )
+            for a, (before, after) in written.moved.items()
+            if a not in proposal.labels
+        )
+        session.flush()
+        return _consequences(session, number, proposal.kind, written)
+
+    _in_one(database, "deciding who is who", change, found, keep=keep)
+    return found[0]
+
+
+def _undone(database: Database, event: int, by: str, reason: str, *, keep: bool) -> Consequences:
+    found: list[Consequences] = []
+
+    def change(session: Session, ids: Ids) -> Consequences:
+        past = session.get(IdentityEvent, event)
+        if past is None:
+            raise IdentityError(f"There is no event {event}.")
+        if past.undone_at is not None:
+            raise IdentityError(f"Event {event} was undone before.")
+        past.undone_at, past.undone_by = datetime.now(UTC), by
+        past.undone_reason = " ".join(reason.split())[:LONGEST_REASON]
+        session.flush()
+        marks = session.scalars(select(IdentityMark).where(IdentityMark.event_id == event)).all()
+        _carry_over(session, event, marks)
+        owners = _owners(session, [mark.authorship_id for mark in marks])
+        # Who has moved on since keeps to whom they moved; the others count as whose they were.
+        restored = {
+            mark.authorship_id: mark.person_before
+            for mark in marks
+            if owners.get(mark.authorship_id, -1) == mark.person_after
+        }
+        written = _resolved(session, ids, list(owners), restored)
+        _lead_back(session, ids, marks, written)
+        return _consequences(session, event, "undo", written)
+
+    _in_one(database, "undoing an event", change, found, keep=keep)
+    return found[0]
+
+
+def _carry_over(session: Session, event: int, marks: Sequence[IdentityMark]) -> None:
+    """Let later events say of the authorships what they would have said had this event not been.
+
+    A later split of the person from whom this event took an authorship would have found it among the works
+    that stay.
+    """
+    own = {mark.authorship_id: mark for mark in marks if mark.label}
+    _pass_on(session, event, marks)
+    later = session.execute(
+        select(IdentityMark.event_id, IdentityMark.person_before, IdentityMark.authorship_id)
+        .join(IdentityEvent, IdentityEvent.id == IdentityMark.event_id)
+        .where(
+            IdentityMark.event_id > event,
+            IdentityEvent.undone_at.is_(None),
+            IdentityMark.label != "",
+            IdentityMark.person_before.in_({mark.person_before for mark in own.values()}),
+        )
+    ).all()
+    for number in sorted({row[0] for row in later}):
+        about = {person for found, person, _ in later if found == number}
+        named = set(
+            session.scalars(
+                select(IdentityMark.authorship_id).where(
+                    IdentityMark.event_id == number,
+                    IdentityMark.authorship_id.in_(list(own)),
+                )
+            )
+        )
+        session.add_all(
+            IdentityMark(
+                event_id=number, authorship_id=authorship, label=STAYS,
+                person_before=mark.person_before, person_after=mark.person_before,
+            )
+            for authorship, mark in own.items()
+            if mark.person_before in about and authorship not in named
+        )  # fmt: skip
+    session.flush()
+
+
+def _lead_back(session: Session, ids: Ids, marks: Sequence[IdentityMark], written: Written) -> None:
+    """Point persons whom an undone event made, and who hold nothing, at whom it took their works from."""
+    heirs: dict[int, int] = {}
+    for mark in marks:
+        if mark.person_before is not None and mark.person_after not in (None, mark.person_before):
+            heirs.setdefault(mark.person_after, mark.person_before)
+    for person, heir in heirs.items():
+        held = session.scalar(select(Authorship.id).where(Authorship.person_id == person).limit(1))
+        found = session.get(Person, person)
+        if held is None and found is not None and found.merged_into_id is None:
+            found.merged_into_id, found.change_seq = heir, ids.take("change")
+            written.retired[person] = heir
+    session.flush()
+
+
+def _pass_on(session: Session, event: int, marks: Sequence[IdentityMark]) -> None:
+    """Let the next event on each authorship have found it with whom this event found it."""
+    own = {mark.authorship_id: mark for mark in marks}
+    later = session.scalars(
+        select(IdentityMark)
+        .join(IdentityEvent, IdentityEvent.id == IdentityMark.event_id)
+        .where(
+            IdentityMark.event_id > event,
+            IdentityEvent.undone_at.is_(None),
+            IdentityMark.authorship_id.in_(list(own)),
+        )
+        .order_by(IdentityMark.event_id)
+    ).all()
+    for mark in later:
+        found = own.pop(mark.authorship_id, None)
+        if found is not None and mark.person_before == found.person_after:
+            mark.person_before = found.person_before
+
+
+def _in_one(
+    database: Database,
+    purpose: str,
+    change: Callable[[Session, Ids], Consequences],
+    found: list[Consequences],
+    *,
+    keep: bool,
+) -> None:
+    """Run a change in one transaction, and take it back where it is only looked at."""
+    try:
+        with database.writer(purpose), database.begin() as session:
+            ids = Ids(session.connection())
+            found.append(change(session, ids))
+            ids.save()
+            if not keep:
+                raise _NotKept
+    except _NotKept:
+        pass
+
+
+def _owners(session: Session, authorships: Collection[int]) -> dict[int, int | None]:
+    found: dict[int, int | None] = {}
+    for part in chunks(authorships):
+        rows = session.execute(
+            select(Authorship.id, Authorship.person_id).where(Authorship.id.in_(part))
+        )
+        found.update((number, person) for number, person in rows)
+    return found
+
+
+def _resolved(
+    session: Session, ids: Ids, authorships: Sequence[int], restored: Mapping[int, int | None]
+) -> Written:
+    """Decide the name blocks of some authorships anew, and count anew for who gained or lost."""
+    blocks: set[str] = set()
+    for part in chunks(authorships):
+        blocks.update(
+            session.scalars(select(Authorship.block_key).where(Authorship.id.in_(part)).distinct())
+        )
+    seen = ids.last("change")
+    written = resolve_blocks(session.connection(), ids, sorted(blocks), restored)
+    if ids.last(WATERMARK) == seen:
+        # What this event changed is resolved; where an import waits to be resolved, it still does.
+        ids.set(WATERMARK, ids.last("change"))
+    return written
+
+
+def _consequences(session: Session, event: int, kind: str, written: Written) -> Consequences:
+    session.expire_all()
+    touched = {p for pair in written.moved.values() for p in pair if p is not None}
+    touched |= written.before.keys() | written.retired.keys()
+    people = {one.id: one for one in session.scalars(select(Person).where(Person.id.in_(touched)))}
+    counted = {number: one.works_count for number, one in people.items()}
+    refresh_people(session, sorted(touched))
+    session.expire_all()
+    losing = {before for before, _ in written.moved.values()} | written.before.keys()
+    standings = []
+    for number in sorted(people):
+        one = people[number]
+        name = written.before.get(number, (one.display_name, None))[0]
+        was = number in losing or counted[number] > 0
+        gone = one.merged_into_id is not None
+        standings.append(
+            Standing(
+                number, name if was else None, None if gone else one.display_name,
+                counted[number] if was else None, None if gone else one.works_count, one.merged_into_id,
+            )
+        )  # fmt: skip
+    rows = session.execute(
+        select(Authorship.id, Authorship.raw_name, Work.id, Work.title)
+        .join(Work, Work.id == Authorship.work_id)
+        .where(Authorship.id.in_(written.moved))
+        .order_by(Work.id, Authorship.position)
+    )
+    moved = tuple(
+        Moved(work, title, name, *written.moved[number]) for number, name, work, title in rows
+    )
+    return Consequences(event, kind, tuple(standings), moved)
