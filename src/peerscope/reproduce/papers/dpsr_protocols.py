@@ -77,7 +77,7 @@ TYPOS = Protocol(
 
 LABELS = Protocol(
     name="dpsr_labels",
-    version=1,
+    version=2,
     entry="peerscope.reproduce.protocols.dpsr_labels:run",
     summary="DPSR as printed without users, taught by the labels E of one half of the queries of Amazon "
     "ESCI (150 queries, 6,764 products) and judged on all labels of the other half, both ways; BM25 over "

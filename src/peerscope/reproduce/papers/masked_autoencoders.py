@@ -139,6 +139,15 @@ REDUCED = (
 ON_GPU = "CIFAR-10 (25,000 images) instead of ImageNet; ViT-Tiny on patches of 4; 600 to 700 steps of 512"
 
 PAPER = Paper(
+    learned=(
+        "The practical half of the survey's thesis stands: an encoder that never sees hidden patches "
+        "trains 2.2 times as fast as one that reads a token in their places, and hiding 90 % instead of "
+        "25 % costs a third. Normalised pixels give the better probe (2.5 points). That three quarters "
+        "is the best share shows on one side only: 75 % is 5.5 points above 90 %, and not apart from 25 "
+        "%. Masked words beat untrained weights on text; whether text wants less hidden than images, "
+        "whether a graph learns, and whether hiding beats noise cannot be told at this size. The survey "
+        "has no figures of its own; what is printed is of the works that it surveys."
+    ),
     slug="masked-autoencoders",
     title="A Survey on Masked Autoencoder for Self-supervised Learning in Vision and Beyond",
     identifiers=("arxiv:2208.00173",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from peerscope.retrieval.schema import FloatArray
 
 KINDS = {"bad": "I", "fair": "SC", "perfect": "E"}
 FIRST = 10
+ALL: dict[str, Any] = {"fields": FIELDS, "held_out": 0}
+"""No query is kept aside: of seventy-five too few would be, and chance would choose an untrained pass."""
+
 ALPHAS = (0.0, 1.0)
 Scores = Mapping[str, FloatArray]
 
@@ -72,10 +76,10 @@ def _towers(trial: Trial, shop: Shop, arm: str, taught: list[str]) -> TwoTowers:
             shop.queries[query]: [n for n, label in shop.labels[query].items() if label in "CI"]
             for query in taught
         }
-        config = settings(trial, fields=FIELDS, hard=UNCLICKED)
+        config = settings(trial, hard=UNCLICKED, **ALL)
         return unclicked_towers(shop.items, clicks, config, shown)
     changes = {"alpha": float(arm.partition("/")[2])} if arm.startswith("alpha") else {}
-    result = train(shop.items, clicks, settings(trial, fields=FIELDS, **changes))
+    result = train(shop.items, clicks, settings(trial, **ALL, **changes))
     if result is None:
         raise ValueError("No word occurs in two titles: there is nothing to train on.")
     return result.towers
