@@ -40,8 +40,14 @@ def claim(number: int = 1, protocol: str = "measured", **changes: Any) -> Claim:
 
 
 def protocol(name: str) -> Protocol:
-    profiles = {"cpu": Profile({"size": 1}), "gpu": Profile({"size": 2}), "tiny": Profile({"size": 0}, seeds=1)}
-    return Protocol(name, 1, f"{__name__}:{name}", "Measures.", {"value": "a number", "units": "some"}, profiles)
+    profiles = {
+        "cpu": Profile({"size": 1}),
+        "gpu": Profile({"size": 2}),
+        "tiny": Profile({"size": 0}, seeds=1),
+    }
+    return Protocol(
+        name, 1, f"{__name__}:{name}", "Measures.", {"value": "a number", "units": "some"}, profiles
+    )
 
 
 PAPER = Paper(

@@ -36,7 +36,9 @@ def store(tmp_path) -> Store:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+    return {
+        str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()
+    }
 
 
 def test_what_comes_in_is_the_same_byte_for_byte_and_comes_in_once(store, sealed) -> None:
@@ -46,7 +48,11 @@ def test_what_comes_in_is_the_same_byte_for_byte_and_comes_in_once(store, sealed
     kept = store.attempt(first.id)
     whole = read_attempt(sealed)
     assert kept is not None
-    assert [kept.id] == [one.id for one in store.attempts()] == [one.id for one in store.of_paper("kept")]
+    assert (
+        [kept.id]
+        == [one.id for one in store.attempts()]
+        == [one.id for one in store.of_paper("kept")]
+    )
     assert (kept.about, kept.claims, kept.ended, kept.seeds) == (
         whole.about, whole.claims, whole.ended, whole.seeds,
     )  # fmt: skip
@@ -84,7 +90,9 @@ def test_what_is_refused_leaves_nothing(store, sealed, tmp_path) -> None:
             found = json.loads(path.read_text())
             path.write_text(json.dumps(found | {"figures": {"value": 1.0, "other": 0.0}}))
 
-    ratio = claim(checks=(Check("a ratio", "value", "other", bound=1.0, compare="ratio"),)).to_dict()
+    ratio = claim(
+        checks=(Check("a ratio", "value", "other", bound=1.0, compare="ratio"),)
+    ).to_dict()
     forged = changed(told(sealed, tmp_path / "told", claims=[ratio]), tmp_path / "forged", zero)
     with pytest.raises(DamagedAttempt, match="there is no ratio"):
         store.take(forged)
@@ -108,7 +116,9 @@ def test_many_may_take_in_at_once(store, sealed) -> None:
     assert [path.name for path in (store.folder / "attempts").iterdir()] == [store.attempts()[0].id]
 
 
-def test_what_a_killed_process_left_half_taken_is_no_attempt_and_goes(store, sealed, failed) -> None:
+def test_what_a_killed_process_left_half_taken_is_no_attempt_and_goes(
+    store, sealed, failed
+) -> None:
     store.take(sealed)
     left = store.folder / "attempts" / ".taking-abc"
     shutil.copytree(sealed, left)
@@ -141,14 +151,18 @@ def test_summaries_follow_from_the_folders(store, sealed, damage) -> None:
         case "nonsense":
             path.write_text("{")
         case "rule":
-            path.write_text(kept.replace('"rule": "1"', '"rule": "0"').replace("reproduced", "exceeded"))
+            path.write_text(
+                kept.replace('"rule": "1"', '"rule": "0"').replace("reproduced", "exceeded")
+            )
         case "shape":
             path.write_text(json.dumps(json.loads(kept) | {"verdicts": [1]}))
     assert Store(store.folder).attempts()[0].summary == before
     assert path.read_text() == kept
 
 
-def test_a_folder_that_was_damaged_in_the_store_is_told_and_the_others_stay(store, sealed, failed) -> None:
+def test_a_folder_that_was_damaged_in_the_store_is_told_and_the_others_stay(
+    store, sealed, failed
+) -> None:
     bad, good = store.take(sealed).id, store.take(failed).id
     (store.folder / "attempts" / bad / "attempt.json").write_text("{}")
     again = Store(store.folder)
@@ -158,7 +172,9 @@ def test_a_folder_that_was_damaged_in_the_store_is_told_and_the_others_stay(stor
     assert again.attempt(bad) is None
 
 
-@pytest.mark.parametrize("id", ["", "..", "../attempts", "a" * 11, "A" * 12, "g" * 12, "/etc/passwd", "a" * 13])
+@pytest.mark.parametrize(
+    "id", ["", "..", "../attempts", "a" * 11, "A" * 12, "g" * 12, "/etc/passwd", "a" * 13]
+)
 def test_only_an_id_is_an_id(store, sealed, id) -> None:
     store.take(sealed)
     assert store.attempt(id) is None
@@ -175,7 +191,9 @@ def test_the_newest_of_the_largest_profile_stands(store, sealed, tmp_path) -> No
     profiles = {"cpu": "", "gpu": ""}
     then = claim(profiles=profiles)
     assert store.standing(then) is None
-    for number, (day, profile) in enumerate([("02", "cpu"), ("03", "cpu"), ("01", "gpu"), ("09", "tiny")]):
+    for number, (day, profile) in enumerate(
+        [("02", "cpu"), ("03", "cpu"), ("01", "gpu"), ("09", "tiny")]
+    ):
         store.take(at(sealed, tmp_path / f"{number}", day, profile=profile))
         standing = store.standing(then)
         expected = [("02", "cpu"), ("03", "cpu"), ("01", "gpu"), ("01", "gpu")][number]
@@ -188,6 +206,22 @@ def test_the_newest_of_the_largest_profile_stands(store, sealed, tmp_path) -> No
     assert [one.ended.day for one in store.attempts()] == [9, 8, 3, 2, 1]
     only_cpu = replace(then, profiles={"cpu": ""})
     assert store.standing(only_cpu).attempt.ended.day == 3
+
+
+def test_an_attempt_with_too_few_seeds_does_not_take_the_place_of_another(
+    store, sealed, tmp_path
+) -> None:
+    def shorter(folder: Path) -> None:
+        (folder / "seeds" / "2.json").unlink()
+        path = folder / "attempt.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"seeds": [0, 1]}))
+
+    short = changed(at(sealed, tmp_path / "new", "09"), tmp_path / "short", shorter)
+    few = store.take(short).id
+    assert store.standing(claim()).verdict.state == "not_resolved"
+    whole = store.take(at(sealed, tmp_path / "old", "01")).id
+    assert [one.id for one in store.of_claim("kept-1")] == [few, whole]
+    assert store.standing(claim()).attempt.id == whole
 
 
 def test_of_two_that_ended_at_once_the_greater_id_stands(store, sealed, tmp_path) -> None:
@@ -218,12 +252,24 @@ def test_an_attempt_speaks_to_a_claim_as_it_is_stated_now_or_not_at_all(store, s
 def test_notes_are_added_and_change_nothing(store, sealed) -> None:
     id = store.take(sealed).id
     before = store.standing(claim()).verdict
-    texts = ["<script>alert(1)</script>", "It is *not* so.\n\nLook [here]", "ü" * LONGEST_TEXT, "\x00\x1b[31m"]
+    texts = [
+        "<script>alert(1)</script>",
+        "It is *not* so.\n\nLook [here]",
+        "ü" * LONGEST_TEXT,
+        "\x00\x1b[31m",
+    ]
     for number, text in enumerate(texts):
-        written = store.note(id, Note(f"Person {number}", text, "reply" if number else "note", "kept-1"))
+        written = store.note(
+            id, Note(f"Person {number}", text, "reply" if number else "note", "kept-1")
+        )
         assert written.at.startswith("20")
     assert [note.text for note in store.notes(id)] == texts
-    assert [note.kind for note in Store(store.folder).notes(id)] == ["note", "reply", "reply", "reply"]
+    assert [note.kind for note in Store(store.folder).notes(id)] == [
+        "note",
+        "reply",
+        "reply",
+        "reply",
+    ]
     assert store.standing(claim()).verdict == before
     assert contents(store.folder / "attempts" / id) == contents(sealed)
 
@@ -231,7 +277,8 @@ def test_notes_are_added_and_change_nothing(store, sealed) -> None:
 def test_notes_of_one_moment_all_stay(store, sealed) -> None:
     id = store.take(sealed).id
     threads = [
-        threading.Thread(target=store.note, args=(id, Note(f"Person {n}", "At once."))) for n in range(20)
+        threading.Thread(target=store.note, args=(id, Note(f"Person {n}", "At once.")))
+        for n in range(20)
     ]
     for one in threads:
         one.start()
