@@ -69,7 +69,7 @@ def test_a_classifiers_loss_is_the_cross_entropy_of_its_logits() -> None:
     images, labels = torch.rand(5, 3, 2, 2), torch.tensor([0, 1, 2, 0, 1])
     loss, _ = method((images, labels))
     expected = -torch.log_softmax(method.logits(images), dim=1)[torch.arange(5), labels].mean()
-    assert float(loss) == pytest.approx(float(expected))
+    assert loss.item() == pytest.approx(expected.item())
 
 
 def test_steps_are_timed_for_each_arm() -> None:

@@ -208,11 +208,13 @@ def export(
         settings, registry = settings_for(home), _registry()
         found = find_paper(registry, paper, settings)
         authors = [read_person(one) for one in author or authors_of(settings, found)]
-        attempts = [one.whole() for one in store_of(settings).of_paper(found.slug)]
+        store = store_of(settings)
+        attempts = [one.whole() for one in store.of_paper(found.slug)]
         done = export_paper(
             found, attempts, folder, authors=authors,
             codecheckers=[read_person(one) for one in codechecker or ()],
             license=license, certificate=certificate, report=report,
+            notes={one.id: store.notes(one.id) for one in attempts},
         )  # fmt: skip
         if as_json:
             print_json({"folder": str(done.folder), "attempts": done.attempts,

@@ -23,8 +23,8 @@ RANKING = (
     Claim(
         id="dpsr-1",
         learned=(
-            "A hinge on 66,600 clicks does not teach what BM25 reads off the words; the paper had a "
-            "hundred thousand times as many."
+            "A hinge on 66,600 clicks does not teach what BM25 reads off the words (Top-1 0.045 "
+            "against 0.106); the paper had nearly a hundred thousand times as many."
         ),
         statement="Without any user features, DPSR ranks the item that was chosen higher than BM25 does.",
         metric="Top-1 and Top-10: share of queries whose item is first, or among the first ten, of 1,024 "
@@ -42,6 +42,10 @@ RANKING = (
     ),
     Claim(
         id="dpsr-2",
+        learned=(
+            "Top-10 rises with a history in every seed (by 0.01, 0.04 and 0.05), but not beyond "
+            "chance with three; a profile does not help."
+        ),
         statement="Knowing who asks lifts Top-k: a profile does, and a history on top of it does more.",
         metric="Top-1 and Top-10 among 1,024 items",
         location="Table 2",
@@ -79,6 +83,10 @@ RANKING = (
     ),
     Claim(
         id="dpsr-4",
+        learned=(
+            "A history brings six points more of what the person knows; that it costs unmet works "
+            "cannot be told from chance."
+        ),
         statement="What personalisation gains is fit to the person, at the price of relevance beyond it.",
         metric="share of the first ten that the user had met; Top-10 of works that the user had not met",
         location="Section 6.2.3, on table 2; direction only",
@@ -92,6 +100,9 @@ RANKING = (
     ),
     Claim(
         id="dpsr-5",
+        learned=(
+            "Top-10 falls from 0.22 to 0.04; chance alone would give 0.01."
+        ),
         statement="Items that were shown and not clicked, as the only negatives, teach nothing that "
         "retrieval can use: Top-k collapses.",
         metric="Top-1 and Top-10 among 1,024 items",
@@ -132,6 +143,11 @@ RANKING = (
     ),
     Claim(
         id="dpsr-7",
+        learned=(
+            "Top-1 does not fall at a share of 1. Without any random negatives it is lowest (0.033 at "
+            "0, 0.052 at 0.75): citations go to what is often cited, so that a lean to the popular "
+            "costs little here."
+        ),
         statement="Up to a share of 0.75 of random negatives Top-1 hardly falls; without any negatives "
         "from the batch (a share of 1) it falls sharply.",
         metric="Top-1 among 1,024 items",
@@ -151,6 +167,10 @@ RANKING = (
 HEADED = (
     Claim(
         id="dpsr-8",
+        learned=(
+            "The difference changes its sign from seed to seed: 800 queries and three seeds would not "
+            "show one of two points."
+        ),
         statement="Two heads serve better than one, most of all for queries that are seldom asked.",
         metric="Top-10 among 1,024 items; of rare queries",
         location="Table 4 (two weeks of a site's traffic)",
@@ -166,6 +186,11 @@ HEADED = (
     ),
     Claim(
         id="dpsr-9",
+        learned=(
+            "The lists differ because one head is left unused: it is the nearer one to 0.3 % of the "
+            "relevant works. The check of use was added, and the protocol run anew, after a first "
+            "attempt that compared lists alone would have passed."
+        ),
         statement="The heads specialise: each brings in works of another meaning of the query.",
         metric="share of a list of 100 works that the other list has too",
         location="Figure 6; direction only",
@@ -197,6 +222,11 @@ HEADED = (
     ),
     Claim(
         id="dpsr-11",
+        learned=(
+            "Mistyped, towers with trigrams keep 0.79 of their Top-10 and those without 0.59, in "
+            "every seed; their ratio varies too much for three. BM25 keeps 0.80 here, as half of the "
+            "words stay right."
+        ),
         statement="Letter trigrams among the tokens help with mistyped queries.",
         metric="Top-10 among 1,024 items, queries with slips",
         location="Section 6.1.3 and table 1 (examples); direction only",
@@ -219,8 +249,9 @@ LABELLED = (
     Claim(
         id="dpsr-12",
         learned=(
-            "One half of 150 queries teaches and the other is judged, both ways: 75 queries are far too few "
-            "for towers that start from nothing."
+            "Taught by the E labels of some 75 queries and nothing else, the towers order the pairs "
+            "of other queries by chance (0.51). A first attempt kept seven queries aside to choose a "
+            "pass by, which chose untrained towers in some halves; version 2 keeps none."
         ),
         statement="On people's labels of relevance, too, DPSR orders pairs of query and item better than "
         "BM25.",
@@ -235,6 +266,9 @@ LABELLED = (
     ),
     Claim(
         id="dpsr-13",
+        learned=(
+            "At an area of one half there is nothing to fall."
+        ),
         statement="The area falls, too, when all negatives are drawn uniformly.",
         metric="area under the ROC curve",
         location="Figure 7 (values read off its lines)",
@@ -250,8 +284,8 @@ LABELLED = (
     Claim(
         id="dpsr-14",
         learned=(
-            "Judged against BM25 in place of the shop's system: more fair and fewer perfect results, as "
-            "printed, but more bad ones too."
+            "More fair and fewer perfect results than BM25, as printed, but more bad ones too: this "
+            "is what an order by chance looks like among labelled products."
         ),
         statement="Against the system in service DPSR shows fewer bad results, more fair ones, and fewer "
         "perfect ones.",
@@ -273,6 +307,11 @@ LABELLED = (
     ),
     Claim(
         id="dpsr-15",
+        learned=(
+            "Three tenths where a row holds what a user had met by id, a fortieth where it holds "
+            "their titles: the printed tenth depends on what the rows held, which the paper does not "
+            "say."
+        ),
         statement="Joining users and items to clicks while they are read shrinks the training data to a "
         "tenth.",
         metric="bytes of the three files over bytes of complete rows",
@@ -296,6 +335,10 @@ LABELLED = (
     ),
     Claim(
         id="dpsr-16",
+        learned=(
+            "2 ms of processor time, a fifth of the vectors read, 0.967 of the thousand nearest "
+            "found; of 118,000 items, not of 15 million."
+        ),
         statement="Query tower and index in one servable answer a query, from text to the thousand "
         "nearest items, within the site's bar.",
         metric="processor time of a query; share of the nearest that are found",
@@ -321,15 +364,18 @@ LABELLED = (
 
 PAPER = Paper(
     learned=(
-        "As printed and at this size (66,600 clicks stand for 5.6 billion sessions, averaged embeddings "
-        "from nothing, a hinge, AdaGrad) the towers do not reach BM25: Top-1 is 0.06 lower among 1,024 "
-        "works, and on people's labels of products the area is 0.16 lower. What the paper says of the "
-        "training itself does show: unclicked items as the only negatives teach nothing, more uniformly "
-        "drawn negatives bring more popular items, and personal results lean to what the person knows. "
-        "That Top-1 falls sharply without negatives from the batch is not seen. A history does not "
-        "lower the area on citations but raises it, since an author's own subject is what they cite. "
-        "Joining files while they are read saves 70 % here, not 90 %, because these users and items are "
-        "small. docs/dpsr.md says how the towers of this platform differ from the printed ones."
+        "As printed and at this size (66,600 clicks instead of 5.6 billion sessions, averaged "
+        "embeddings from nothing, a hinge, AdaGrad) the towers do not reach BM25: Top-1 is 0.06 lower "
+        "among 1,024 works. Taught by the labels of 75 queries they order products by chance, so that "
+        "claims 13 and 14 say little. What the paper says of training does show: unclicked items as "
+        "the only negatives teach nothing, more uniformly drawn negatives bring more popular items, "
+        "letter trigrams help mistyped queries, and a history brings what the person knows. That "
+        "Top-1 falls sharply without negatives from the batch is not seen, and a history raises the "
+        "area on citations instead of lowering it, since an author's own subject is what they cite. "
+        "Two heads have different lists, but one of them is hardly ever the nearer one to what is "
+        "relevant: the soft dot product alone does not keep both in use (the setting separation of "
+        "docs/dpsr.md is for that). With the losses that came after the paper and a closed-form start "
+        "the same towers pass BM25 where readers are known (docs/benchmarks/paper-tables.md)."
     ),
     slug="dpsr",
     title="Towards Personalized and Semantic Retrieval: An End-to-End Solution for E-commerce Search via "

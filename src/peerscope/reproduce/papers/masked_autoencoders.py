@@ -140,13 +140,13 @@ ON_GPU = "CIFAR-10 (25,000 images) instead of ImageNet; ViT-Tiny on patches of 4
 
 PAPER = Paper(
     learned=(
-        "The practical half of the survey's thesis stands: an encoder that never sees hidden patches "
-        "trains 2.2 times as fast as one that reads a token in their places, and hiding 90 % instead of "
-        "25 % costs a third. Normalised pixels give the better probe (2.5 points). That three quarters "
-        "is the best share shows on one side only: 75 % is 5.5 points above 90 %, and not apart from 25 "
-        "%. Masked words beat untrained weights on text; whether text wants less hidden than images, "
-        "whether a graph learns, and whether hiding beats noise cannot be told at this size. The survey "
-        "has no figures of its own; what is printed is of the works that it surveys."
+        "A few minutes on a processor are enough to see that masked pre-training pays where labels "
+        "are few (9 points fine-tuned), that leaving hidden patches out is what makes it cheap "
+        "(SimMIM's step takes 2.2 times as long), that normalised pixels are the better target, and "
+        "that 90 % is too much to hide. The orders that long training gave do not show yet: 25 % "
+        "probes as well as 75 %, contrast trails the masks instead of leading, a deeper decoder "
+        "changes nothing, and in text more hidden words are better. Those four speak of the budget as "
+        "much as of the claims."
     ),
     slug="masked-autoencoders",
     title="A Survey on Masked Autoencoder for Self-supervised Learning in Vision and Beyond",
@@ -159,6 +159,11 @@ PAPER = Paper(
     claims=(
         Claim(
             id="masked-autoencoders-1",
+            learned=(
+                "Fine-tuned, 800 labels give 9 points more than from random weights; a linear probe "
+                "gains 2 to 6 in every seed, which three seeds cannot quite tell from chance where "
+                "all 3,000 labels are used."
+            ),
             statement="Masked image modelling without labels gives an encoder that transfers: with few "
             "labels a probe of it, and fine-tuning from it, beat random weights.",
             metric="share of test images named rightly",
@@ -177,6 +182,10 @@ PAPER = Paper(
         ),
         Claim(
             id="masked-autoencoders-2",
+            learned=(
+                "90 % is too much, by 5.5 points; 25 % and 75 % are alike at this size, but 25 % "
+                "costs twice the time."
+            ),
             statement="Images are best learned from with about three quarters of the patches hidden, more "
             "than in text, since they are redundant.",
             metric="share of test images named rightly by a linear probe",
@@ -192,6 +201,10 @@ PAPER = Paper(
         ),
         Claim(
             id="masked-autoencoders-3",
+            learned=(
+                "SimMIM's step takes 2.2 times as long as MAE's at 75 %, MAE's at 25 % twice as long, "
+                "at 90 % seven tenths."
+            ),
             statement="An encoder that never sees hidden patches trains cheaper than one that reads a "
             "token in their places.",
             metric="seconds for a thousand images, other method over MAE at 75 %",
@@ -215,6 +228,9 @@ PAPER = Paper(
         ),
         Claim(
             id="masked-autoencoders-4",
+            learned=(
+                "2.5 points better, in every seed."
+            ),
             statement="To predict each patch's pixels brought to mean 0 and deviation 1 is at least as "
             "good as to predict plain pixels.",
             metric="share of test images named rightly by a linear probe",
@@ -225,6 +241,11 @@ PAPER = Paper(
         ),
         Claim(
             id="masked-autoencoders-5",
+            learned=(
+                "The other way about for the probe, which is 4 points better after MAE: 200 steps of "
+                "64 pairs, as many images through the encoder as MAE's 800 of 32, are too few for "
+                "contrast. Fine-tuned the masked encoder is better, as printed."
+            ),
             statement="Masked models fine-tune as well as joint embedding does or better, but their frozen "
             "features trail, by a linear probe and more so by nearest neighbours.",
             metric="share of test images named rightly",
@@ -245,6 +266,10 @@ PAPER = Paper(
         ),
         Claim(
             id="masked-autoencoders-6",
+            learned=(
+                "Three blocks instead of one change neither the probe nor fine-tuning beyond chance "
+                "after 800 steps."
+            ),
             statement="A light head is enough: a deeper decoder serves the linear probe more than "
             "fine-tuning (MAE), and a linear head is no worse than a heavy one (SimMIM).",
             metric="share of test images named rightly",
@@ -265,6 +290,11 @@ PAPER = Paper(
         ),
         Claim(
             id="masked-autoencoders-7",
+            learned=(
+                "Hiding 75 % of the words was better in every seed, by 1 to 5 points: after 900 steps "
+                "words are still guessed badly (a loss of 5.3), and more hidden words are more to "
+                "learn from in a step. The default of 15 % is for long training."
+            ),
             statement="The recipe carries over to other kinds of data, and how much to hide follows from "
             "their redundancy: much in images, little in text.",
             metric="share of subjects (or groups) named rightly by a linear probe",
@@ -286,6 +316,9 @@ PAPER = Paper(
         ),
         Claim(
             id="masked-autoencoders-8",
+            learned=(
+                "2.5 points better than noise, in every seed; three seeds cannot tell it from chance."
+            ),
             statement="Hiding patches teaches more than adding noise: a masked autoencoder has better "
             "features than a denoising one.",
             metric="share of test images named rightly by a linear probe",
