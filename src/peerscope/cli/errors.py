@@ -21,6 +21,7 @@ from enum import IntEnum
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 
 class Exit(IntEnum):
@@ -49,11 +50,16 @@ def explained(console: Console) -> Iterator[None]:
     try:
         yield
     except CommandError as error:
-        console.print(f"[bold red]Error:[/] {error}", highlight=False)
+        _tell(console, error)
         raise typer.Exit(error.code) from None
     except KeyboardInterrupt:
         console.print("Interrupted. What was committed stays; run the command again to go on.")
         raise typer.Exit(Exit.INTERRUPTED) from None
     except (OSError, ValueError) as error:
-        console.print(f"[bold red]Error:[/] {error}", highlight=False)
+        _tell(console, error)
         raise typer.Exit(Exit.FAILED) from None
+
+
+def _tell(console: Console, error: Exception) -> None:
+    # a sentence may quote what somebody typed or a file says: it is never read as markup
+    console.print(Text.assemble(("Error:", "bold red"), f" {error}"))

@@ -65,9 +65,10 @@ def up(
     with explained(err):
         settings = settings_for(home, host=host, port=port)
         database = open_record(settings, create=True)
-        reports = _import_all(database, files or [STARTER], force=False)
+        chosen = files or [STARTER]
+        reports = _import_all(database, chosen, force=False)
         told: dict[str, Any] = {"import": [report.as_dict() for report in reports]}
-        if not files:
+        if STARTER in chosen:
             told["reproductions"] = {"new": take_shipped(settings)}
         published = None
         if _anything(reports):

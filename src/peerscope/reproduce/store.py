@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import re
 import shutil
 import tempfile
@@ -26,7 +27,7 @@ from peerscope.reproduce.attempts import SUMS, Attempt, DamagedAttempt, read_att
 from peerscope.reproduce.claims import Claim
 from peerscope.reproduce.kept import Kept, Summary, read_summary, summarised, write_summary
 from peerscope.reproduce.notes import Kind, Note, add_note, read_notes
-from peerscope.reproduce.verdict import Verdict
+from peerscope.reproduce.verdict import FEWEST_SEEDS, Verdict
 
 ID = re.compile(r"[0-9a-f]{12}")
 RANKS = {"cpu": 1, "gpu": 2}
@@ -126,6 +127,9 @@ class Store:
         """
         new, refused = [], []
         for folder in shipped():
+            # an id follows from the sums, so that what is here already need not be read again
+            if hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()[:12] in self._ids():
+                continue
             try:
                 taken = self.take(folder)
             except DamagedAttempt as error:
@@ -174,13 +178,14 @@ class Store:
 
         It is that of the newest finished attempt under the largest profile (``gpu`` before ``cpu``) whose
         protocol and figures fit the claim; of two that ended in the same second, the one with the greater id.
+        An attempt with too few seeds for a verdict stands only where there is no other.
 
         Args:
             claim: As it is stated now.
             version: Of its protocol now; figures of other versions do not fit. Any, if ``None``.
         """
         fitting = (one for one in self.of_claim(claim.id) if _fits(one, claim, version))
-        for attempt in sorted(fitting, key=lambda one: RANKS[one.profile], reverse=True):
+        for attempt in sorted(fitting, key=_weight, reverse=True):
             if (found := self.standing_of(attempt, claim, version)) is not None:
                 return found
         return None
@@ -279,6 +284,10 @@ def _fits(one: Kept, claim: Claim, version: int | None) -> bool:
     return one.figures.issuperset(
         name for check in claim.checks_for(one.profile) for name in check.figures
     )
+
+
+def _weight(one: Kept) -> tuple[bool, int]:
+    return len(one.summary.numbers) >= FEWEST_SEEDS, RANKS[one.profile]
 
 
 def _age(one: Kept) -> tuple[float, str]:

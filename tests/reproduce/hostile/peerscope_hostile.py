@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from peerscope.reproduce.claims import Check, Claim, Paper
@@ -246,6 +247,7 @@ def _protocol(name: str) -> Protocol:
         figures={"value": "a number", "other": "another"},
         profiles={
             "cpu": Profile(settings, seeds=3, **limits),
+            "gpu": Profile(settings, seeds=3, device="cuda", **limits),
             "tiny": Profile(settings, seeds=1, **limits),
         },
     )
@@ -278,3 +280,16 @@ PAPER = Paper(
     claims=tuple(_claim(name) for name in NAMES),
     protocols=tuple(_protocol(name) for name in NAMES),
 )
+
+TWO = Paper(
+    slug="two",
+    title="Two protocols, the first of which crashes",
+    identifiers=("arxiv:2401.00002",),
+    version="first",
+    claims=(
+        replace(_claim("crash"), id="two-crash"),
+        replace(_claim("well"), id="two-well", not_run={"gpu": "It has no training."}),
+    ),
+    protocols=(_protocol("crash"), _protocol("well")),
+)
+PAPERS = (PAPER, TWO)
