@@ -10,46 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from personal_data import Asking, Collection
 from personal_measure import best
 from personal_systems import Words
 
+from peerscope.reproduce.protocols.dpsr_training import SHOWN, UnclickedOnly
 from peerscope.retrieval import Interaction, Item, Tokenizer, Trained
 from peerscope.retrieval.examples import Pairs, judged_queries, training_pairs
 from peerscope.retrieval.front import Front
 from peerscope.retrieval.histories import Histories
 from peerscope.retrieval.learn.config import TrainConfig
-from peerscope.retrieval.learn.data import meeting
 from peerscope.retrieval.learn.lists import Lists
-from peerscope.retrieval.learn.train import Trainer
 from peerscope.retrieval.lsa import random_bag
-from peerscope.retrieval.schema import IntArray
 from peerscope.retrieval.text import TokenizerSettings
 from peerscope.retrieval.towers import item_text
-
-SHOWN = 20
-"""Results on the page that stands in for the one that was shown."""
-
-
-class UnclickedOnly(Trainer):
-    """Training in which a pair's negatives are drawn from what its query had shown, and from nothing else.
-
-    ``config.hard`` of them are drawn for each pair.
-    """
-
-    shown: Lists
-
-    def _hard(self, drawn: IntArray, epoch: int, generator: np.random.Generator) -> IntArray:
-        askings = self._data.query[drawn]
-        places, sizes = self.shown.padded(askings, SHOWN)
-        picked = generator.random((len(drawn), self.config.hard)) * np.maximum(sizes, 1)[:, None]
-        return np.take_along_axis(places, picked.astype(np.int64), axis=1)
-
-    def _excluded(
-        self, chosen: IntArray, askings: IntArray, columns: IntArray
-    ) -> NDArray[np.bool_]:
-        return ~meeting(self.shown, askings, columns)
 
 
 def shown_and_passed_over(
