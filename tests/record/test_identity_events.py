@@ -317,3 +317,16 @@ def test_the_person_of_the_first_page_is_parted(database: Database) -> None:
     assert [one.works_after for one in done.people if one.works_before is None] == [1]
     undo(database, done.event, "Operator")
     assert dump(database) == before
+
+
+def test_an_event_whose_authorships_are_all_gone_can_be_undone(
+    merged: Database, put: Any, make_work: Any
+) -> None:
+    """A source withdraws the author that a split was about; its undoing then decides nothing."""
+    with merged.session() as session:
+        proposal = detach(session, persons(merged, "Kang Zhang")[1], [7])
+    done = decide(merged, proposal, "Operator")
+    put(merged, [number(make_work, i, "Chaoning Zhang") for i in range(1, 8)])
+    resolve_people(merged)
+    assert persons(merged, "Kang Zhang") == {}
+    assert undo(merged, done.event, "Operator").moved == ()

@@ -127,7 +127,7 @@ def resolve_blocks(
         restored: Authorship to the person who holds it for the choice of who keeps an id, where that is not
             the one whose it is now.
     """
-    scope = _Scope(connection, 1, blocks)
+    scope = _Scope(connection, blocks=blocks)
     clusters, undecided = _resolve(scope, None)
     return write_people(connection, ids, clusters, undecided, scope.rows, restored)
 
@@ -156,15 +156,15 @@ class _Scope:
     """The authorships of the changed blocks, those elsewhere that share their identifiers, and more."""
 
     def __init__(
-        self, connection: Connection, since: int, blocks: Sequence[str] | None = None
+        self, connection: Connection, since: int = 0, blocks: Sequence[str] | None = None
     ) -> None:
         self._connection = connection
-        self._whole = since == 0
+        self._whole = since == 0 and blocks is None
         self.rows: dict[int, Held] = {}
         self.groups = Groups()
         self.blocks: dict[str, list[Bearer]] = defaultdict(list)
         self.bearers: list[Bearer] = []
-        touched = None if self._whole else list(blocks or self._touched(since))
+        touched = None if self._whole else list(self._touched(since) if blocks is None else blocks)
         if touched is not None and not touched:
             return
         for row in self._authorships(Authorship.block_key, touched):
