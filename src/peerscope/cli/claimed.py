@@ -8,15 +8,11 @@ from sqlalchemy import select
 
 from peerscope.cli.context import open_record
 from peerscope.cli.errors import CommandError
+from peerscope.record.importers.bibliography import arxiv_of, doi_of
 from peerscope.record.models import Authorship, Identifier, Person
 from peerscope.record.read import entity_of_identifier
 from peerscope.reproduce import Paper, Registry
 from peerscope.settings import Settings
-
-PREFIXES = re.compile(
-    r"https?://(dx\.)?doi\.org/|https?://arxiv\.org/(abs|pdf)/|doi:\s*|arxiv:\s*", re.IGNORECASE
-)
-ARXIV_VERSION = re.compile(r"(\d{4}\.\d{4,5})v\d+(\.pdf)?")
 
 
 def find_paper(registry: Registry, wanted: str, settings: Settings) -> Paper:
@@ -26,8 +22,7 @@ def find_paper(registry: Registry, wanted: str, settings: Settings) -> Paper:
         CommandError: There is none, or the record has no such work.
     """
     name = wanted.strip()
-    bare = ARXIV_VERSION.sub(r"\1", PREFIXES.sub("", name))
-    found = registry.find(name) or registry.find(bare)
+    found = registry.find(name) or registry.find(arxiv_of(name) or doi_of(name) or name)
     if found is None and re.fullmatch(r"[Ww]\d{1,18}", name):
         for identifier in _identifiers(settings, int(name[1:])):
             found = found or registry.find(identifier)

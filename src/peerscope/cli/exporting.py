@@ -88,9 +88,8 @@ def _format(form: str | None, output: Path | None) -> str:
 
 def _write_whole(output: Path, pieces: Iterable[str]) -> int:
     place = output.resolve()
-    if (
-        not place.parent.is_dir()
-    ):  # a folder that is not there is a slip of the keyboard, not a wish
+    # a folder that is not there is a slip of the keyboard, not a wish
+    if not place.parent.is_dir():
         raise CommandError(f"There is no folder {place.parent} to write into.")
     with written(place) as stream:
         for piece in pieces:
