@@ -10,24 +10,24 @@ from rich.table import Table
 from rich.text import Text
 
 from peerscope.cli.context import err, out
-from peerscope.reproduce import Claim, Paper, Verdict
+from peerscope.reproduce import Verdict
 from peerscope.reproduce.kept import Kept
-from peerscope.reproduce.store import Standing, Store
+from peerscope.reproduce.overview import ClaimRow
+from peerscope.reproduce.store import Standing
 from peerscope.reproduce.verdict import CheckResult
 
 WIDE = 170
 """Columns of a table that goes to a file or a pipe."""
 DIRECTION = "direction only"
-NOT_RUN, ONLY_FAILED = "not run", "failed"
+ONLY_FAILED = "failed"
 
 
-def claim_row(paper: Paper, claim: Claim, store: Store) -> dict[str, Any]:
+def claim_row(found: ClaimRow) -> dict[str, Any]:
     """What stands on a claim, as plain data."""
-    standing = store.standing(claim, paper.protocol(claim.protocol).version)
-    attempts = store.of_claim(claim.id)
+    claim = found.claim
     row: dict[str, Any] = {
         "claim": claim.id,
-        "paper": paper.slug,
+        "paper": found.paper.slug,
         "statement": claim.statement,
         "metric": claim.metric,
         "location": claim.location,
@@ -38,7 +38,7 @@ def claim_row(paper: Paper, claim: Claim, store: Store) -> dict[str, Any]:
         "learned": claim.learned,
         "protocol": claim.protocol,
         "state": None,
-        "words": ONLY_FAILED if attempts else NOT_RUN,
+        "words": ONLY_FAILED if found.tried else found.words,
         "profile": None,
         "seeds": None,
         "sentence": None,
@@ -48,9 +48,9 @@ def claim_row(paper: Paper, claim: Claim, store: Store) -> dict[str, Any]:
         "by": None,
         "ended": None,
         "checks_changed_since": None,
-        "attempts": [attempt_row(one) for one in attempts],
+        "attempts": [attempt_row(one) for one in found.tried],
     }
-    return row | (_with_verdict(standing) if standing else {})
+    return row | (_with_verdict(found.standing) if found.standing else {})
 
 
 def attempt_row(attempt: Kept) -> dict[str, Any]:

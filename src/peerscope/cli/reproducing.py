@@ -24,6 +24,7 @@ from peerscope.cli.reproduced import (
 )
 from peerscope.reproduce import Claim, DamagedAttempt, Paper, Protocol, Registry, load_registry
 from peerscope.reproduce.notes import Kind, Note
+from peerscope.reproduce.overview import Overview
 from peerscope.reproduce.store import Store, sealed_below
 from peerscope.reproduce.verdict import DECIDING
 from peerscope.settings import Settings
@@ -65,10 +66,11 @@ def list_claims(
     with explained(err):
         settings, registry = settings_for(home), _registry()
         store = store_of(settings)
-        papers = (
-            [find_paper(registry, paper, settings)] if paper else list(registry.papers.values())
+        overview = Overview(registry, store)
+        found = (
+            overview.of_paper(find_paper(registry, paper, settings)) if paper else overview.rows()
         )
-        rows = [claim_row(one, claim, store) for one in papers for claim in one.claims]
+        rows = [claim_row(one) for one in found]
         _tell_problems(store)
         if as_json:
             print_json(rows)
@@ -86,7 +88,9 @@ def show(
         settings, registry = settings_for(home), _registry()
         store = store_of(settings)
         found = find_paper(registry, paper, settings)
-        rows = [claim_row(found, one, store) for one in _claims(found, claim)]
+        wanted = _claims(found, claim)
+        standing = Overview(registry, store).of_paper(found)
+        rows = [claim_row(one) for one in standing if one.claim in wanted]
         ids = dict.fromkeys(attempt["attempt"] for row in rows for attempt in row["attempts"])
         notes = {id: store.notes(id) for id in ids}
         _tell_problems(store)

@@ -12,7 +12,6 @@ A folder is sealed once and never written again; another rule makes another verd
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -25,6 +24,7 @@ from typing import Any
 
 from peerscope.atomic import written
 from peerscope.reproduce.claims import Claim
+from peerscope.reproduce.environment import file_hash
 from peerscope.reproduce.verdict import Verdict, judge
 
 FORMAT = 1
@@ -57,8 +57,34 @@ class Seed:
     details: Mapping[str, Any]
 
 
+class Account:
+    """What an attempt answers from ``attempt.json`` and its log alone."""
+
+    folder: Path
+    about: Mapping[str, Any]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every seed finished; only then there is a verdict."""
+        return bool(self.about["state"] == "finished")
+
+    @property
+    def profile(self) -> str:
+        """Name of the profile."""
+        return str(self.about["profile"])
+
+    @property
+    def ended(self) -> datetime:
+        """When it ended."""
+        return datetime.fromisoformat(self.about["ended"])
+
+    def log(self) -> str:
+        """The log's text."""
+        return (self.folder / "log.txt").read_text("utf-8", errors="replace")
+
+
 @dataclass(frozen=True)
-class Attempt:
+class Attempt(Account):
     """A sealed folder, read.
 
     Attributes:
@@ -76,21 +102,6 @@ class Attempt:
     seeds: tuple[Seed, ...]
 
     @property
-    def finished(self) -> bool:
-        """Whether every seed finished; only then there is a verdict."""
-        return bool(self.about["state"] == "finished")
-
-    @property
-    def profile(self) -> str:
-        """Name of the profile."""
-        return str(self.about["profile"])
-
-    @property
-    def ended(self) -> datetime:
-        """When it ended."""
-        return datetime.fromisoformat(self.about["ended"])
-
-    @property
     def files(self) -> list[str]:
         """Names of its files, the sums last."""
         seeds = [f"seeds/{one.seed}.json" for one in self.seeds]
@@ -101,10 +112,6 @@ class Attempt:
         if not self.finished:
             return None
         return judge(claim, self.profile, [seed.figures for seed in self.seeds])
-
-    def log(self) -> str:
-        """The log's text."""
-        return (self.folder / "log.txt").read_text("utf-8", errors="replace")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -133,11 +140,16 @@ def seal(folder: Path) -> str:
     for needed in ("attempt.json", "log.txt"):
         if needed not in names:
             raise DamagedAttempt(f"{folder} has no {needed}.")
-    sums = "".join(f"{_hash(folder / name)}  {name}\n" for name in names).encode()
+    sums = "".join(f"{file_hash(folder / name)}  {name}\n" for name in names).encode()
     with written(folder / SUMS) as stream:
         stream.write(sums)
     (folder / SUMS).chmod(0o644)
-    return hashlib.sha256(sums).hexdigest()[:12]
+    return attempt_id(folder)
+
+
+def attempt_id(folder: Path) -> str:
+    """The id of a sealed folder: the first twelve digits of the SHA-256 of its sums."""
+    return file_hash(folder / SUMS)[:12]
 
 
 def read_attempt(folder: Path) -> Attempt:
@@ -153,10 +165,9 @@ def read_attempt(folder: Path) -> Attempt:
             raise DamagedAttempt(f"{folder.name}: {name} was added after the attempt was sealed.")
         if name not in names:
             raise DamagedAttempt(f"{folder.name}: {name} is missing.")
-        if _hash(folder / name) != sums[name]:
+        if file_hash(folder / name) != sums[name]:
             raise DamagedAttempt(f"{folder.name}: {name} was changed after the attempt was sealed.")
-    digest = hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()[:12]
-    return _read(folder, digest, names)
+    return _read(folder, attempt_id(folder), names)
 
 
 def read_known(folder: Path, id: str) -> Attempt:
@@ -210,12 +221,9 @@ def _demand_whole(
     if not seeds or [seed.seed for seed in seeds] != sorted(about["seeds"]):
         raise DamagedAttempt(f"{name} says that it finished, and does not have every seed.")
     for claim in claims:
-        for check in claim.checks_for(about["profile"]):
-            for figure in check.figures:
-                if any(figure not in seed.figures for seed in seeds):
-                    raise DamagedAttempt(
-                        f"{name} has no figure {figure!r}, which {claim.id} needs."
-                    )
+        for figure in claim.needs(about["profile"]):
+            if any(figure not in seed.figures for seed in seeds):
+                raise DamagedAttempt(f"{name} has no figure {figure!r}, which {claim.id} needs.")
 
 
 def read_seed(path: Path) -> Seed:
@@ -296,7 +304,3 @@ def _files(folder: Path) -> list[str]:
                     raise DamagedAttempt(f"{folder.name}: {short} is larger than 32 MiB.")
                 found.append(short)
     return sorted(found)
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

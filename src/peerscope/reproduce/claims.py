@@ -130,6 +130,16 @@ class Claim:
         """The checks asked under a profile."""
         return tuple(check for check in self.checks if profile in check.profiles)
 
+    def needs(self, profile: str) -> tuple[str, ...]:
+        """Names of the figures that its checks under a profile compare, each once."""
+        names = (name for check in self.checks_for(profile) for name in check.figures)
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def printed(self) -> str:
+        """What stands in print, in words."""
+        return self.reported.strip() or "direction only"
+
     def to_dict(self) -> dict[str, Any]:
         """As plain data; an attempt keeps this copy."""
         return asdict(self)

@@ -190,8 +190,7 @@ def _claim(about: Bundle, claim: Claim) -> Entity:
         "@type": ["Claim", "CreativeWork"],
         "name": claim.id,
         "text": claim.statement,
-        "description": f"{claim.location}. Metric: {claim.metric}. "
-        f"Printed: {claim.reported or 'direction only'}.",
+        "description": f"{claim.location}. Metric: {claim.metric}. Printed: {claim.printed}.",
         "appearance": {"@id": work_id(about)},
     }
 

@@ -56,8 +56,13 @@ def code_hashes(entry: str) -> dict[str, str]:
         path = getattr(loaded, "__file__", None)
         inside = any(name == root or name.startswith(f"{root}.") for root in roots)
         if inside and path and Path(path).suffix == ".py":
-            found[name] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+            found[name] = file_hash(Path(path))
     return found
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def digest(hashes: dict[str, str]) -> str:

@@ -87,12 +87,11 @@ def demand_figures(claims: Sequence[Claim], profile: str, trial: Trial) -> None:
     if not trial.figures:
         raise WrongFigure(f"{trial.protocol.name} put down no figure.")
     for claim in claims:
-        for check in claim.checks_for(profile):
-            for name in check.figures:
-                if name not in trial.figures:
-                    raise WrongFigure(
-                        f"{trial.protocol.name} put down no figure {name!r}, which {claim.id} needs."
-                    )
+        for name in claim.needs(profile):
+            if name not in trial.figures:
+                raise WrongFigure(
+                    f"{trial.protocol.name} put down no figure {name!r}, which {claim.id} needs."
+                )
 
 
 def finish(

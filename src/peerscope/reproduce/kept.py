@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from peerscope.reproduce.attempts import SUMS, Attempt, Seed, read_known, write_json
+from peerscope.reproduce.attempts import SUMS, Account, Attempt, Seed, read_known, write_json
 from peerscope.reproduce.claims import Claim
 from peerscope.reproduce.verdict import RULE, CheckResult, Verdict, judge
 
@@ -38,7 +37,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Kept(Account):
     """An attempt in the store; it answers what an `Attempt` answers.
 
     Attributes:
@@ -56,16 +55,6 @@ class Kept:
     summary: Summary
 
     @property
-    def finished(self) -> bool:
-        """Whether every seed finished; only then there are verdicts."""
-        return bool(self.about["state"] == "finished")
-
-    @property
-    def profile(self) -> str:
-        """Name of the profile."""
-        return str(self.about["profile"])
-
-    @property
     def protocol(self) -> str:
         """Name of the protocol."""
         return str(self.about["protocol"]["name"])
@@ -74,11 +63,6 @@ class Kept:
     def paper(self) -> str:
         """Slug of the paper."""
         return str(self.about["paper"]["slug"])
-
-    @property
-    def ended(self) -> datetime:
-        """When it ended."""
-        return datetime.fromisoformat(self.about["ended"])
 
     @property
     def verdicts(self) -> Mapping[str, Verdict]:
@@ -117,10 +101,6 @@ class Kept:
         if then is not None and then.checks == claim.checks and then.better == claim.better:
             return self.verdicts.get(claim.id)
         return judge(claim, self.profile, [seed.figures for seed in self.seeds])
-
-    def log(self) -> str:
-        """The log's text."""
-        return (self.folder / "log.txt").read_text("utf-8", errors="replace")
 
     def whole(self) -> Attempt:
         """With its figures."""

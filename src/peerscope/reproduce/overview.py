@@ -51,6 +51,13 @@ class ClaimRow:
         """The state in words."""
         return STATES[self.standing.verdict.state] if self.standing else "not run"
 
+    @property
+    def why_not_run(self) -> str:
+        """Why the small profile cannot test it; empty where it can, or where a verdict stands."""
+        if self.standing or "cpu" in self.claim.profiles:
+            return ""
+        return "; ".join(self.claim.not_run.values())
+
 
 def tally(rows: Iterable[ClaimRow]) -> list[tuple[str, str, int]]:
     """State, its words and how many claims are in it, in one fixed order; states without a claim left out."""
@@ -116,5 +123,6 @@ class Overview:
         return standing.verdict if standing else None
 
     def _row(self, paper: Paper, claim: Claim) -> ClaimRow:
-        standing = self.store.standing(claim, paper.protocol(claim.protocol).version)
-        return ClaimRow(paper, claim, standing, tuple(self.store.of_claim(claim.id)))
+        tried = tuple(self.store.of_claim(claim.id))
+        standing = self.store.standing(claim, paper.protocol(claim.protocol).version, tried)
+        return ClaimRow(paper, claim, standing, tried)

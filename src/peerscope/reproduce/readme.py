@@ -63,7 +63,7 @@ def _row(attempt: Attempt, judged: Judged) -> str:
         told += " The claim is stated otherwise today."
     cells = [
         f"{claim.id}: {_plain(claim.statement)}",
-        _plain(claim.reported) or "direction only",
+        _plain(claim.printed),
         "; ".join(_measured(check) for check in verdict.checks) if verdict else "",
         told,
         f"{_plain(attempt.profile)}, {len(attempt.seeds)}",

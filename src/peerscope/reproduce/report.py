@@ -43,12 +43,9 @@ def _table(rows: Sequence[ClaimRow]) -> str:
     ]
     for row in rows:
         said = f"`{row.claim.id}` {_cell(row.claim.statement)}"
-        printed = _cell(row.claim.reported or "direction only")
+        printed = _cell(row.claim.printed)
         if row.verdict is None:
-            why = (
-                "" if row.claim.profiles.keys() & {"cpu"} else "; ".join(row.claim.not_run.values())
-            )
-            told = f"not run: {_cell(why)}" if why else "not run yet"
+            told = f"not run: {_cell(row.why_not_run)}" if row.why_not_run else "not run yet"
             lines.append(f"| {said} | {printed} | | | | | | {told} |")
             continue
         first = row.verdict.checks[0]

@@ -13,17 +13,23 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from peerscope.reproduce.attempts import SUMS, Attempt, DamagedAttempt, read_attempt, read_known
+from peerscope.reproduce.attempts import (
+    SUMS,
+    Attempt,
+    DamagedAttempt,
+    attempt_id,
+    read_attempt,
+    read_known,
+)
 from peerscope.reproduce.claims import Claim
 from peerscope.reproduce.kept import Kept, Summary, read_summary, summarised, write_summary
 from peerscope.reproduce.notes import Kind, Note, add_note, read_notes
@@ -128,7 +134,7 @@ class Store:
         new, refused = [], []
         for folder in shipped():
             # an id follows from the sums, so that what is here already need not be read again
-            if hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()[:12] in self._ids():
+            if attempt_id(folder) in self._ids():
                 continue
             try:
                 taken = self.take(folder)
@@ -173,7 +179,9 @@ class Store:
         """Attempts at a paper's claims, newest first, failed ones included."""
         return [one for one in self.attempts() if one.paper == slug]
 
-    def standing(self, claim: Claim, version: int | None = None) -> Standing | None:
+    def standing(
+        self, claim: Claim, version: int | None = None, tried: Sequence[Kept] | None = None
+    ) -> Standing | None:
         """The verdict that is shown for a claim as it is stated now.
 
         It is that of the newest finished attempt under the largest profile (``gpu`` before ``cpu``) whose
@@ -183,8 +191,10 @@ class Store:
         Args:
             claim: As it is stated now.
             version: Of its protocol now; figures of other versions do not fit. Any, if ``None``.
+            tried: What `of_claim` says of it, where that is known already.
         """
-        fitting = (one for one in self.of_claim(claim.id) if _fits(one, claim, version))
+        tried = self.of_claim(claim.id) if tried is None else tried
+        fitting = (one for one in tried if _fits(one, claim, version))
         for attempt in sorted(fitting, key=_weight, reverse=True):
             if (found := self.standing_of(attempt, claim, version)) is not None:
                 return found
@@ -241,9 +251,8 @@ class Store:
         summary = read_summary(self._summary(id))
         if summary is None:
             summary = _summarised(attempt)
-            with contextlib.suppress(
-                OSError
-            ):  # a folder that cannot be written is served all the same
+            # a folder that cannot be written is served all the same
+            with contextlib.suppress(OSError):
                 write_summary(self._summary(id), summary)
         return Kept(id, attempt.folder, attempt.about, attempt.claims, summary)
 
@@ -281,9 +290,7 @@ def _fits(one: Kept, claim: Claim, version: int | None) -> bool:
         return False
     if one.protocol != claim.protocol or version not in (None, one.about["protocol"]["version"]):
         return False
-    return one.figures.issuperset(
-        name for check in claim.checks_for(one.profile) for name in check.figures
-    )
+    return one.figures.issuperset(claim.needs(one.profile))
 
 
 def _weight(one: Kept) -> tuple[bool, int]:

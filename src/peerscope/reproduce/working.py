@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import platform
 import shutil
@@ -36,6 +35,7 @@ from peerscope.reproduce.attempts import (
     write_json,
 )  # fmt: skip
 from peerscope.reproduce.claims import Claim, Paper
+from peerscope.reproduce.environment import file_hash
 from peerscope.reproduce.harness import finish
 from peerscope.reproduce.protocol import Protocol
 from peerscope.reproduce.verdict import judge
@@ -214,7 +214,7 @@ class Working:
     def _code_fits(self, seed: str) -> bool:
         try:
             made = json.loads((self.folder / "made" / f"{seed}.json").read_text())
-            return all(_hash(Path(path)) == sha for path, sha in made["code"].items())
+            return all(file_hash(Path(path)) == sha for path, sha in made["code"].items())
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
 
@@ -227,12 +227,11 @@ class Working:
                     f"It handed back a figure {name!r:.80}, which it does not declare."
                 )
         for claim in self._claims():
-            for check in claim.checks_for(self.plan.profile):
-                for name in check.figures:
-                    if name not in found.figures:
-                        raise DamagedAttempt(
-                            f"It handed back no figure {name!r}, which {claim.id} needs."
-                        )
+            for name in claim.needs(self.plan.profile):
+                if name not in found.figures:
+                    raise DamagedAttempt(
+                        f"It handed back no figure {name!r}, which {claim.id} needs."
+                    )
 
     def _undecidable(self) -> str:
         figures = [read_seed(self._seed(seed)).figures for seed in self.finished()]
@@ -291,7 +290,3 @@ def _versions(*names: str) -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
