@@ -40,8 +40,13 @@ def started(site: HostileSite, *arguments: str) -> subprocess.Popen[str]:
     ]
     return subprocess.Popen(
         [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=site.environment(), start_new_session=True,
+        env=site.environment(), start_new_session=True, preexec_fn=heeding_interrupts,
     )  # fmt: skip
+
+
+def heeding_interrupts() -> None:
+    """As from a terminal: a shell that starts the tests in the background has them ignore interrupts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
