@@ -459,6 +459,7 @@ def test_the_script_is_short_and_imports_the_standard_library_only() -> None:
     assert len(lines) <= 40
     assert {line.split()[1] for line in lines if line.startswith(("import", "from"))} == {
         "json",
+        "pathlib",
         "sys",
     }
 
