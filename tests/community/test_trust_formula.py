@@ -69,9 +69,9 @@ def claims(draw, number: int) -> ClaimFacts:
     )  # fmt: skip
 
 
-KINDS_OF_PROOF = {"email": 1, "orcid_oauth": 2, "institution": 3, "vouch": 4, "admin": 5}
+KINDS_OF_PROOF = {"email": 1, "orcid": 2, "institution": 3, "vouch": 4, "admin": 5}
 proofs = st.builds(
-    lambda kind, issuer, at, held: ProofFacts(kind, KINDS_OF_PROOF[kind], issuer, at, "", held),
+    lambda kind, issuer, at, held: ProofFacts(kind, kind, KINDS_OF_PROOF[kind], issuer, at, "", held),
     st.sampled_from(list(KINDS_OF_PROOF)), st.sampled_from(["a.example", "b.example", "c.example"]),
     days, st.booleans(),
 )  # fmt: skip
@@ -79,7 +79,7 @@ reviews = st.builds(
     ReviewFacts, st.integers(1, 9), st.booleans(), days, st.sampled_from(["", "a review of one's own work"])
 )  # fmt: skip
 standings = st.builds(
-    Standing, st.sampled_from(["L0", "L1", "L2", "L3"]), st.lists(proofs, max_size=4).map(tuple),
+    Standing, st.booleans(), st.sampled_from(["L0", "L1", "L2", "L3"]), st.lists(proofs, max_size=4).map(tuple),
     st.just(frozenset()), st.none() | st.lists(reviews, max_size=4).map(tuple),
 )  # fmt: skip
 
@@ -275,8 +275,9 @@ def test_neither_proofs_nor_reviews_nor_claims_saturate() -> None:
                 7, "A", works=(WorkFacts(1, "W"),),
                 claims=tuple(ClaimFacts(f"c{k}", 1, "C", "reproduced") for k in range(n + 1)),
                 standing=Standing(
+                    True,
                     "L4",
-                    tuple(ProofFacts("vouch", 4, f"person {k}", "2026-01-01") for k in range(n)),
+                    tuple(ProofFacts("vouch", "vouched for", 4, f"person {k}", "2026-01-01") for k in range(n)),
                     reviews=tuple(ReviewFacts(k, False, "2026-01-01") for k in range(n)),
                 ),
             )
@@ -492,4 +493,4 @@ def test_the_text_of_the_formula_has_the_numbers_of_the_code() -> None:
 
 def test_a_proof_without_a_level_is_refused() -> None:
     with pytest.raises(ValueError, match="level from 1 to 5"):
-        ProofFacts("email", 0, "a.example", "2026-01-01")
+        ProofFacts("email", "e-mail", 0, "a.example", "2026-01-01")

@@ -33,9 +33,15 @@ def document(evidence: Evidence, snapshot: Snapshot, computed_at: datetime) -> d
     }
 
 
-def figures(snapshot: Snapshot, computed_at: datetime) -> dict[str, Any]:
-    """The snapshot with the time of computing, in seconds."""
-    told = snapshot.to_dict()
+def figures(snapshot: Snapshot, computed_at: datetime, *, traces: bool = True) -> dict[str, Any]:
+    """The snapshot with the time of computing, in seconds.
+
+    Args:
+        snapshot: What to tell.
+        computed_at: When, with a time zone.
+        traces: With the list of where each thing that was counted can be seen.
+    """
+    told = _told(snapshot, traces=traces)
     at = computed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "subject": told.pop("subject"),
@@ -45,9 +51,17 @@ def figures(snapshot: Snapshot, computed_at: datetime) -> dict[str, Any]:
 
 
 def digest(snapshot: Snapshot) -> str:
-    """SHA-256 of everything in a snapshot but the time of computing."""
-    told = json.dumps(snapshot.to_dict(), sort_keys=True, ensure_ascii=True)
+    """SHA-256 of a snapshot's figures and statements, without the time of computing."""
+    told = json.dumps(_told(snapshot, traces=False), sort_keys=True, ensure_ascii=True)
     return sha256(told.encode()).hexdigest()
+
+
+def _told(snapshot: Snapshot, *, traces: bool) -> dict[str, Any]:
+    told = snapshot.to_dict()
+    if not traces:
+        for one in told["dimensions"]:
+            del one["evidence"]
+    return told
 
 
 def _work(one: WorkFacts) -> dict[str, Any]:

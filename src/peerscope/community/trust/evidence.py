@@ -128,7 +128,8 @@ class ProofFacts:
     """A proof of who the account behind a claimed record is.
 
     Attributes:
-        kind: Such as ``email`` or ``orcid_oauth``.
+        kind: Such as ``email`` or ``orcid``.
+        label: The kind in words.
         rung: The level of the ladder that it stands on, 1 to 5.
         issuer: Who vouches for it: a host, an organisation, a person of this site.
         verified_at: Day, ISO 8601.
@@ -138,6 +139,7 @@ class ProofFacts:
     """
 
     kind: str
+    label: str
     rung: int
     issuer: str
     verified_at: str
@@ -174,12 +176,14 @@ class Standing:
     """What accounts of this site have said about a person: nothing, as long as nobody joined.
 
     Attributes:
+        claimed: Whether an account owns the record.
         level: ``L0`` to ``L5``; ``L0`` while the record is unclaimed.
         proofs: All of them, expired and revoked ones included.
         confirmed: Numbers of the works that the owner of the record confirmed.
         reviews: Received and given; ``None`` while this site has no reviews to look at.
     """
 
+    claimed: bool = False
     level: str = "L0"
     proofs: tuple[ProofFacts, ...] = ()
     confirmed: frozenset[int] = frozenset()

@@ -32,7 +32,6 @@ from peerscope.community.trust.words import (
     counted,
     days,
     listed,
-    proof_words,
 )
 
 FORMULA = "trust-snapshot/1.0"
@@ -95,8 +94,8 @@ def _in_force(evidence: Evidence) -> list[ProofFacts]:
 
 def _identity(evidence: Evidence, proofs: Sequence[ProofFacts]) -> Dimension:
     terms = [
-        Term(f"{proof_words(kind)}, level {rung}", len(list(group)), rung)
-        for (rung, kind), group in groupby(proofs, key=lambda p: (p.rung, p.kind))
+        Term(f"{label}, level L{rung}", len(list(group)), rung)
+        for (rung, _, label), group in groupby(proofs, key=lambda p: (p.rung, p.kind, p.label))
     ]
     ended = sum(not proof.in_force for proof in evidence.standing.proofs)
     if ended:
@@ -105,11 +104,10 @@ def _identity(evidence: Evidence, proofs: Sequence[ProofFacts]) -> Dimension:
     stated = [f"{s} {value}" for s, value in sorted(evidence.identifiers) if s not in proved]
     if stated:
         terms.append(Term("identifiers that sources state and nobody has proved", len(stated), 0))
-    claimed = evidence.standing.level != "L0"
     if proofs:
-        said = [f"{proof_words(p.kind)} ({p.issuer}, {p.verified_at})" for p in proofs]
+        said = [f"{p.label} ({p.issuer}, {p.verified_at})" for p in proofs]
         statement = f"{counted(len(proofs), 'proof', 'proofs')} in force: {listed(said)}."
-    elif claimed:
+    elif evidence.standing.claimed:
         statement = "The record is claimed; no proof of who claimed it is in force."
     else:
         statement = "Nobody has claimed this record, so nobody has proved who it is."
@@ -123,13 +121,10 @@ def _identity(evidence: Evidence, proofs: Sequence[ProofFacts]) -> Dimension:
         found,
         (Term("points above the line", points(found)), Term("left open", 1, OPEN_IDENTITY)),
         "another proof, such as signing in with ORCID or an address at an institution"
-        if claimed
+        if evidence.standing.claimed
         else "the person claims the record and proves who they are, by signing in with ORCID, "
         "with an address at an institution, or through somebody who vouches for them",
-        tuple(
-            Trace(proof_words(p.kind), p.url, p.issuer, p.verified_at, f"proof.{p.kind}")
-            for p in proofs
-        ),
+        tuple(Trace(p.label, p.url, p.issuer, p.verified_at, f"proof.{p.kind}") for p in proofs),
     )
 
 

@@ -1,4 +1,4 @@
-"""How a snapshot says things: counts with their nouns, lists, days, kinds of proof and of statement."""
+"""How a snapshot says things: counts with their nouns, lists, days, kinds of statement."""
 
 from __future__ import annotations
 
@@ -15,20 +15,6 @@ KIND_WORDS = {
     "ids": "identifiers",
 }
 """Kind of statement to its words."""
-
-PROOF_WORDS = {
-    "email": "e-mail address confirmed",
-    "orcid": "ORCID iD authenticated by its holder",
-    "institution": "address at an institution confirmed",
-    "vouch": "vouched for by a verified person",
-    "admin": "documents checked by this site's administrator",
-}
-"""Kind of proof to its words; a kind that is not here speaks for itself."""
-
-
-def proof_words(kind: str) -> str:
-    """A kind of proof in words."""
-    return PROOF_WORDS.get(kind, kind.replace("_", " "))
 
 
 def counted(number: int, one: str, many: str) -> str:
