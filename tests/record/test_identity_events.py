@@ -225,13 +225,24 @@ def test_what_cannot_be_is_refused_with_a_sentence(merged: Database) -> None:
         split(session, gone, [[7]])
 
 
-def fill_with_circles(database: Database, folder: Path) -> None:
+ORCIDS = {
+    0: "0000-0001-0000-0009", 3: "0000-0001-0000-0009", 6: "0000-0001-0000-0009",
+    9: "0000-0001-0000-0009", 5: "0000-0002-1825-0097",
+}  # fmt: skip
+
+
+def fill_with_circles(
+    database: Database, folder: Path, orcids: dict[int, str] | None = None
+) -> None:
     """Put in sixteen works by four names that could be few or many people."""
+    stated = orcids or {}
     names = ["Kang Zhang", "K. Zhang", "Ke Zhang", "Kang Li"]
     friends = ["Ada Example", "Bo Other", "Cy Third"]
     lines = [
         {"id": f"m{i}", "title": f"The work with the number {i}", "year": 2000 + i,
-         "authors": [{"name": names[i % 4]}, {"name": friends[(i // 4) % 3]}]}
+         "authors": [
+             {"name": names[i % 4], "orcid": stated.get(i)}, {"name": friends[(i // 4) % 3]},
+         ]}
         for i in range(16)
     ]  # fmt: skip
     path = folder / "works.jsonl"
@@ -313,6 +324,25 @@ def test_events_that_once_left_something_leave_nothing(
         assert preview_undo(database, event) == undo(database, event, "Somebody")
         assert resolve_people(database, everything=True).changed == 0
     assert dump(database) == before
+
+
+def test_a_person_made_of_what_was_nobodys_leads_somewhere_after_the_undo(
+    database: Database, tmp_path: Path
+) -> None:
+    fill_with_circles(database, tmp_path, ORCIDS)
+    before = dump(database)
+    person = persons(database, "Kang Li")[4]
+    assert persons(database, "Kang Zhang")[13] is None
+    made = []
+    for works in ([4, 7], [13]):
+        with database.session() as session:
+            made.append(decide_in(database, split(session, person, [works])))
+    new = persons(database, "Kang Zhang")[13]
+    for one in made:
+        undo(database, one.event, "Operator")
+    assert dump(database) == before
+    with database.session() as session:
+        assert session.get(Person, new).merged_into_id == person
 
 
 def any_event(database: Database, data: st.DataObject) -> int | None:

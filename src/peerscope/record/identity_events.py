@@ -9,6 +9,7 @@ transaction, rolled back or committed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -383,11 +384,17 @@ def _last_marks(
 
 
 def _lead_back(session: Session, ids: Ids, marks: Sequence[IdentityMark], written: Written) -> None:
-    """Point persons whom an undone event made, and who hold nothing, at whom it took their works from."""
+    """Point persons whom an undone event made, and who hold nothing, at whom it took their works from.
+
+    Where that is nobody, at whom the event was about.
+    """
+    about = Counter(m.person_before for m in marks if m.label and m.person_before is not None)
+    subject = min(about, key=lambda person: (-about[person], person), default=None)
     heirs: dict[int, int] = {}
     for mark in marks:
-        if mark.person_before is not None and mark.person_after not in (None, mark.person_before):
-            heirs.setdefault(mark.person_after, mark.person_before)
+        heir = subject if mark.person_before is None else mark.person_before
+        if heir is not None and mark.person_after not in (None, heir):
+            heirs.setdefault(mark.person_after, heir)
     for person, heir in heirs.items():
         held = session.scalar(select(Authorship.id).where(Authorship.person_id == person).limit(1))
         found = session.get(Person, person)
