@@ -1,4 +1,4 @@
-"""Evidence about a person from the record: three statements, whatever the number of works."""
+"""Evidence about a person from the record: two statements, whatever the number of works."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import literal, null, select, union_all
+from sqlalchemy import String, Text, cast, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from peerscope.community.trust.evidence import (
@@ -46,7 +46,7 @@ def gather(
     claims: Sequence[ClaimFacts] = (),
     standing: Standing = UNCLAIMED,
 ) -> Evidence:
-    """What the record holds about a person. Three statements.
+    """What the record holds about a person. Two statements.
 
     Args:
         session: Of the record.
@@ -62,8 +62,7 @@ def gather(
         .where(Authorship.person_id == person.id, Work.deleted_at.is_(None))
         .order_by(Work.id, Authorship.position)
     ).all()  # fmt: skip
-    read = _read(session, person.id)
-    attached = _attached(session, person.id)
+    read, attached = _stated(session, person.id)
     works = {
         row.id: _facts(row, person.orcid, standing, read[row.id], attached[row.id]) for row in rows
     }
@@ -139,35 +138,35 @@ def _bond(row: Any, orcid: str | None, standing: Standing) -> Bond:
     return "evidence" if rule.startswith("name+") else "name"
 
 
-def _read(session: Session, person: int) -> defaultdict[int, dict[int, Origin]]:
-    """Work to its sources with the day on which each was read last. One statement."""
-    rows = session.execute(
-        select(SourceRecord.work_id, Source.id, Source.name, SourceRecord.retrieved_at)
-        .join(Source, Source.id == SourceRecord.source_id)
-        .join(Authorship, Authorship.work_id == SourceRecord.work_id)
-        .where(Authorship.person_id == person)
-        .order_by(SourceRecord.work_id, Source.id, SourceRecord.retrieved_at)
-    )
-    found: defaultdict[int, dict[int, Origin]] = defaultdict(dict)
-    for work, source, name, at in rows:
-        found[work][source] = Origin(name, at.date().isoformat())
-    return found
-
-
-def _attached(session: Session, person: int) -> defaultdict[int, list[Any]]:
-    """Work to the code, data and notices that sources state of it. One statement."""
+def _stated(
+    session: Session, person: int
+) -> tuple[defaultdict[int, dict[int, Origin]], defaultdict[int, list[Any]]]:
+    """Work to its sources and when each was read; work to code, data and notices. One statement."""
     theirs = select(Authorship.work_id).where(Authorship.person_id == person)
     parts = union_all(
         select(
-            literal("artifact").label("sort"), Artifact.id, Artifact.work_id, Artifact.kind,
-            null().label("date"), Artifact.url, Artifact.source_id,
+            literal("read").label("sort"), SourceRecord.id.label("id"), SourceRecord.work_id.label("work_id"),
+            Source.name.label("kind"), cast(null(), String).label("date"), cast(null(), Text).label("url"),
+            SourceRecord.source_id.label("source_id"), SourceRecord.retrieved_at.label("at"),
+        )
+        .join(Source, Source.id == SourceRecord.source_id)
+        .where(SourceRecord.work_id.in_(theirs)),
+        select(
+            literal("artifact"), Artifact.id, Artifact.work_id, Artifact.kind, cast(null(), String),
+            Artifact.url, Artifact.source_id, cast(null(), SourceRecord.retrieved_at.type),
         ).where(Artifact.work_id.in_(theirs)),
         select(
-            literal("notice"), NoticeRow.id, NoticeRow.work_id, NoticeRow.kind,
-            NoticeRow.date, NoticeRow.url, NoticeRow.source_id,
+            literal("notice"), NoticeRow.id, NoticeRow.work_id, NoticeRow.kind, NoticeRow.date,
+            NoticeRow.url, NoticeRow.source_id, cast(null(), SourceRecord.retrieved_at.type),
         ).where(NoticeRow.work_id.in_(theirs)),
     ).subquery()  # fmt: skip
-    found: defaultdict[int, list[Any]] = defaultdict(list)
-    for row in session.execute(select(parts).order_by(parts.c.sort, parts.c.id)):
-        found[row.work_id].append(row)
-    return found
+    read: defaultdict[int, dict[int, Origin]] = defaultdict(dict)
+    attached: defaultdict[int, list[Any]] = defaultdict(list)
+    for row in session.execute(
+        select(parts).order_by(parts.c.sort, parts.c.source_id, parts.c.at, parts.c.id)
+    ):
+        if row.sort == "read":
+            read[row.work_id][row.source_id] = Origin(row.kind, row.at.date().isoformat())
+        else:
+            attached[row.work_id].append(row)
+    return read, attached
