@@ -51,7 +51,8 @@ class Said:
         state: A key of `STATES`.
         state_words: The state in words.
         statement: What is known.
-        rows: Label, product and whether to look at it, of every term.
+        rows: Label, product and whether to look at it, of every term above the line.
+        below: Label and product of every term below the line.
         arithmetic: The sum with its result; empty where there is no value.
         value: The result alone; empty where there is none.
         would_change: What would change it.
@@ -66,12 +67,18 @@ class Said:
     state_words: str
     statement: str
     rows: tuple[tuple[str, str, bool], ...]
+    below: tuple[tuple[str, str], ...]
     arithmetic: str
     value: str
     would_change: str
     sources: tuple[SourceLine, ...]
     shown: tuple[Trace, ...]
     more: int
+
+    @property
+    def first(self) -> str:
+        """The first sentence of the statement."""
+        return self.statement.partition(". ")[0].removesuffix(".") + "."
 
 
 def said(snapshot: Snapshot) -> list[Said]:
@@ -86,7 +93,8 @@ def _said(one: Dimension) -> Said:
         state=one.state,
         state_words=STATES[one.state],
         statement=one.statement,
-        rows=tuple((t.label, f"{t.count} × {t.weight} = {t.points}", t.warn) for t in one.terms),
+        rows=tuple((term.label, _product(term), term.warn) for term in one.terms),
+        below=tuple((term.label, _product(term)) for term in one.below),
         arithmetic=arithmetic(one),
         value=value(one),
         would_change=one.would_change,
@@ -94,6 +102,10 @@ def _said(one: Dimension) -> Said:
         shown=one.traces[:TRACES_SHOWN],
         more=max(0, len(one.traces) - TRACES_SHOWN),
     )
+
+
+def _product(term: Term) -> str:
+    return f"{term.count} × {term.weight} = {term.points}"
 
 
 def arithmetic(one: Dimension) -> str:
@@ -151,6 +163,7 @@ def as_text(snapshot: Snapshot, *, explain: bool = False) -> str:
 
 def _explained(one: Said) -> list[str]:
     lines = [f"  {'! ' if warn else '  '}{label}: {product}" for label, product, warn in one.rows]
+    lines += [f"  / {label}: {product}" for label, product in one.below]
     if one.arithmetic:
         lines.append(f"  Sum: {one.arithmetic}")
     if one.would_change:
