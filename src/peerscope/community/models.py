@@ -209,3 +209,14 @@ class TrustReply(Base):
     dimension: Mapped[str] = mapped_column(String(16))
     text: Mapped[str] = mapped_column(Text)
     written_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class ConfirmedWork(Base):
+    """A work that the owner of a record says is theirs."""
+
+    __tablename__ = "confirmed_work"
+    account_id: Mapped[int] = mapped_column(
+        BigInt, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True
+    )
+    work_id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    confirmed_at: Mapped[datetime] = mapped_column(Moment)

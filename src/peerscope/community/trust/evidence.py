@@ -29,6 +29,10 @@ BONDS: dict[Bond, str] = {
 """Bond to its words."""
 
 
+HERE = "this site"
+"""Source of what is known from here."""
+
+
 class Looked(Enum):
     """Whether something was found at a work."""
 
@@ -179,14 +183,14 @@ class Standing:
         claimed: Whether an account owns the record.
         level: ``L0`` to ``L5``; ``L0`` while the record is unclaimed.
         proofs: All of them, expired and revoked ones included.
-        confirmed: Numbers of the works that the owner of the record confirmed.
+        confirmed: Number of each work that the owner of the record confirmed, and the day, ISO 8601.
         reviews: Received and given; ``None`` while this site has no reviews to look at.
     """
 
     claimed: bool = False
     level: str = "L0"
     proofs: tuple[ProofFacts, ...] = ()
-    confirmed: frozenset[int] = frozenset()
+    confirmed: frozenset[tuple[int, str]] = frozenset()
     reviews: tuple[ReviewFacts, ...] | None = None
 
 

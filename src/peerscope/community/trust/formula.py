@@ -18,6 +18,7 @@ from itertools import groupby
 
 from peerscope.community.trust.evidence import (
     BONDS,
+    HERE,
     KINDS,
     ClaimFacts,
     Evidence,
@@ -49,7 +50,6 @@ VERDICT_WORDS = {
 LOWERING = ("retraction", "concern")
 """Notices after which a work does not count as free of them; a correction lowers nothing."""
 NOTICE_WORDS = {"retraction": "retraction", "concern": "expression of concern"}
-HERE = "this site"
 NO_WORKS = "The record lists no work of this person."
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import String, Text, cast, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from peerscope.community.trust.evidence import (
+    HERE,
     KINDS,
     UNCLAIMED,
     Bond,
@@ -63,8 +64,9 @@ def gather(
         .order_by(Work.id, Authorship.position)
     ).all()  # fmt: skip
     read, attached = _stated(session, person.id)
+    confirmed = dict(standing.confirmed)
     works = {
-        row.id: _facts(row, person.orcid, standing, read[row.id], attached[row.id]) for row in rows
+        row.id: _facts(row, person.orcid, confirmed, read[row.id], attached[row.id]) for row in rows
     }
     return Evidence(
         person=person.id,
@@ -77,10 +79,21 @@ def gather(
     )
 
 
+def works_of_person(session: Session, person: int) -> list[int]:
+    """Numbers of the works of a person, in order. One statement."""
+    rows = session.scalars(
+        select(Authorship.work_id)
+        .join(Work, Work.id == Authorship.work_id)
+        .where(Authorship.person_id == person, Work.deleted_at.is_(None))
+        .order_by(Authorship.work_id)
+    )
+    return list(rows)
+
+
 def _facts(
     row: Any,
     orcid: str | None,
-    standing: Standing,
+    confirmed: Mapping[int, str],
     read: Mapping[int, Origin],
     attached: Sequence[Any],
 ) -> WorkFacts:
@@ -96,8 +109,10 @@ def _facts(
     return WorkFacts(
         work=row.id,
         title=row.title,
-        bond=_bond(row, orcid, standing),
-        bond_origin=read.get(row.bond_source),
+        bond="confirmed" if row.id in confirmed else _bond(row, orcid),
+        bond_origin=Origin(HERE, confirmed[row.id])
+        if row.id in confirmed
+        else read.get(row.bond_source),
         open_access=is_open,
         open_origin=read.get(fields.get("is_oa", row.source_id)),
         code=_linked("code", links, covered),
@@ -124,11 +139,9 @@ def _without(looked: bool) -> Looked:
     return Looked.NOT_FOUND if looked else Looked.NOT_LOOKED_FOR
 
 
-def _bond(row: Any, orcid: str | None, standing: Standing) -> Bond:
-    """The strongest of what ties a work to the person."""
+def _bond(row: Any, orcid: str | None) -> Bond:
+    """The strongest of what sources and this site say to tie a work to the person."""
     rule = row.decided_by or "name"
-    if row.id in standing.confirmed:
-        return "confirmed"
     if orcid and f"orcid:{orcid}" in (row.author_ids or "").split("\n"):
         return "orcid"
     if rule.startswith(EVENT):

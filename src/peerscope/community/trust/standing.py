@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from peerscope.community.models import Account
 from peerscope.community.proofs import Shown, proofs_of
+from peerscope.community.trust.confirming import confirmed_by
 from peerscope.community.trust.evidence import UNCLAIMED, ProofFacts, ReviewFacts, Standing
 
 
 def standing_of(
-    session: Session,
-    person: int,
-    *,
-    confirmed: Collection[int] = (),
-    reviews: tuple[ReviewFacts, ...] | None = None,
+    session: Session, person: int, *, reviews: tuple[ReviewFacts, ...] | None = None
 ) -> tuple[int | None, Standing]:
-    """The account that owns a person's record, if one does, and what it showed. Two statements at most.
+    """The account that owns a person's record, if one does, and what it said. Three statements at most.
 
     Args:
         session: Of the community's database.
         person: Number of the person.
-        confirmed: Numbers of the works that the owner confirmed.
         reviews: From `reviews_of`; ``None`` while the site has none to look at.
     """
     owner = session.scalar(
@@ -38,7 +32,7 @@ def standing_of(
         claimed=True,
         level=f"L{level}",
         proofs=tuple(_facts(proof) for proof in proofs),
-        confirmed=frozenset(confirmed),
+        confirmed=confirmed_by(session, owner),
         reviews=reviews,
     )
 
