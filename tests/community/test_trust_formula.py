@@ -38,6 +38,7 @@ from peerscope.community.trust.shapes import DIMENSIONS, STATES
 SCRIPT = Path(__file__).parents[2] / "docs" / "examples" / "recompute_trust.py"
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 OF_WORKS = ("authorship", "openness", "reproduction", "integrity", "data")
+few = settings(max_examples=60)
 VERDICTS = ("reproduced", "exceeded", "partly", "not_reproduced", "not_resolved", "not_run")
 
 days = st.sampled_from(["", "2024-02-29", "2026-11-02", "2026-11-30"])
@@ -118,6 +119,7 @@ def shown(n: int) -> WorkFacts:
 # one more verified thing about what is listed
 
 
+@few
 @given(evidence(1), st.data())
 def test_one_more_thing_shown_of_a_listed_work_lowers_no_dimension(before, data) -> None:
     place = data.draw(st.integers(0, len(before.works) - 1))
@@ -146,6 +148,7 @@ def _from(looked: Looked) -> list[Looked]:
     return ways[looked]
 
 
+@few
 @given(evidence(1), proofs)
 def test_one_more_proof_lowers_no_dimension_and_a_new_issuer_raises_identity(before, proof) -> None:
     proof = replace(proof, in_force=True)
@@ -159,6 +162,7 @@ def test_one_more_proof_lowers_no_dimension_and_a_new_issuer_raises_identity(bef
         assert values(after)["identity"] == values(before)["identity"]
 
 
+@few
 @given(evidence(1), st.integers(1, 9), st.booleans())
 def test_one_more_review_with_weight_raises_review_and_nothing_else_moves(
     before, work, gave
@@ -170,6 +174,7 @@ def test_one_more_review_with_weight_raises_review_and_nothing_else_moves(
     assert new == old
 
 
+@few
 @given(evidence(1), st.sampled_from(VERDICTS[:-1]))
 def test_running_a_claim_never_lowers_whatever_comes_of_it(before, verdict) -> None:
     before = replace(before, claims=(*before.claims, ClaimFacts("new", 1, "New", "not_run")))
@@ -177,6 +182,7 @@ def test_running_a_claim_never_lowers_whatever_comes_of_it(before, verdict) -> N
     never_lower(before, replace(before, claims=run))
 
 
+@few
 @given(evidence(1), st.sampled_from(["retraction", "concern"]), st.data())
 def test_a_retraction_lowers_integrity_and_nothing_else(before, kind, data) -> None:
     place = data.draw(st.integers(0, len(before.works) - 1))
@@ -195,6 +201,7 @@ def test_a_retraction_lowers_integrity_and_nothing_else(before, kind, data) -> N
     assert snapshot(after).of("integrity").state == "evidence"
 
 
+@few
 @given(evidence(1))
 def test_a_correction_lowers_nothing(before) -> None:
     noticed = replace(
@@ -207,6 +214,7 @@ def test_a_correction_lowers_nothing(before) -> None:
 # one more item: verified, or not
 
 
+@few
 @given(evidence(1))
 def test_one_more_work_with_everything_shown_raises_every_dimension_of_works(before) -> None:
     after = replace(before, works=(*before.works, shown(99)))
@@ -218,6 +226,7 @@ def test_one_more_work_with_everything_shown_raises_every_dimension_of_works(bef
     }
 
 
+@few
 @given(evidence(1))
 def test_one_more_work_of_which_nothing_is_shown_lowers_what_is_not_nothing(before) -> None:
     """The rule that is written in the formula: the list grew by something unverified."""
@@ -229,6 +238,7 @@ def test_one_more_work_of_which_nothing_is_shown_lowers_what_is_not_nothing(befo
         assert new[id] == old[id]
 
 
+@few
 @given(evidence(1))
 def test_one_more_claim_raises_when_reproduced_and_lowers_a_little_when_not_run(before) -> None:
     old = values(before)["reproduction"]
@@ -291,6 +301,7 @@ def test_neither_proofs_nor_reviews_nor_claims_saturate() -> None:
 # the same for the same, in any order, and by hand
 
 
+@few
 @given(evidence(), st.randoms(use_true_random=False))
 def test_the_order_of_the_evidence_does_not_matter(one, random) -> None:
     def shuffled(items):
@@ -313,12 +324,14 @@ def test_the_order_of_the_evidence_does_not_matter(one, random) -> None:
     assert as_text(snapshot(other), explain=True) == as_text(snapshot(one), explain=True)
 
 
+@few
 @given(evidence())
 def test_two_people_with_the_same_evidence_have_the_same_dimensions(one) -> None:
     other = replace(one, person=8, name="Bo Example")
     assert snapshot(other).dimensions == snapshot(one).dimensions
 
 
+@few
 @given(evidence())
 def test_the_printed_sum_gives_the_printed_value(one) -> None:
     for found in snapshot(one).dimensions:
@@ -346,6 +359,7 @@ def _added(text: str) -> int:
     return total
 
 
+@few
 @given(evidence())
 def test_the_terms_of_works_add_up_to_the_works(one) -> None:
     n = len(one.works)
@@ -371,6 +385,7 @@ def test_the_terms_of_works_add_up_to_the_works(one) -> None:
             )
 
 
+@few
 @given(evidence())
 def test_states_and_coverage(one) -> None:
     found = snapshot(one)
@@ -428,6 +443,7 @@ def test_the_example_of_the_design() -> None:
     assert found.to_dict()["subject"] == "person:0000-0002-1825-0097"
 
 
+@few
 @given(evidence())
 def test_text_says_every_term_and_sum(one) -> None:
     text = as_text(snapshot(one), explain=True)
@@ -465,6 +481,7 @@ def test_the_script_is_short_and_imports_the_standard_library_only() -> None:
     }
 
 
+@few
 @given(evidence())
 def test_no_word_praises_or_blames_and_no_rank_is_read(one) -> None:
     text = as_text(snapshot(one), explain=True).lower()
