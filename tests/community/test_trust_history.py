@@ -1,22 +1,22 @@
-"""What is kept of snapshots, replies to them, confirmed works; and what goes with an account."""
+"""What is kept of snapshots, replies to them; and what goes with an account."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from peerscope.community import CommunityError, NotAllowedError, NotThereError
-from peerscope.community.models import Account, ConfirmedWork, Proof, TrustRecord, TrustReply
+from peerscope.community import CommunityError, NotAllowedError
+from peerscope.community.models import Account, Proof
 from peerscope.community.proofs import add_proof, revoke_proof
 from peerscope.community.times import now
 from peerscope.community.trust import Evidence, snapshot
-from peerscope.community.trust.confirming import confirm, confirmed_by
 from peerscope.community.trust.evidence import UNCLAIMED, WorkFacts
 from peerscope.community.trust.history import PER_PAGE, history, keep
+from peerscope.community.trust.models import TrustRecord, TrustReply
 from peerscope.community.trust.replies import LONGEST_REPLY, replies, reply
 from peerscope.community.trust.standing import standing_of
 
@@ -103,10 +103,9 @@ def test_what_proofs_gave_goes_with_the_account(community, owner) -> None:
     assert keep(community, claimed, owner)
     with community.writing() as session:
         reply(session, owner, ADA, "identity", "It is me.")
-        confirm(session, owner, ADA, [3])
         session.execute(delete(Account).where(Account.id == owner))
     assert rows(community, TrustRecord) == 1
-    assert rows(community, TrustReply) == rows(community, ConfirmedWork) == 0
+    assert rows(community, TrustReply) == 0
     with community.reading() as session:
         assert "orcid.org" not in json.dumps([p.figures for p in history(session, ADA).rows])
 
@@ -117,7 +116,8 @@ def test_standing_follows_claims_proofs_and_their_end(community, owner) -> None:
         add_proof(session, owner, "email", value_hash="x", issuer="test")
         orcid = add_proof(session, owner, "orcid", value="0000-0002-1825-0097", issuer="orcid.org")
         domain = add_proof(session, owner, "domain", value="uni.example")
-        _, all_of_them = standing_of(session, ADA)
+        _, all_of_them = standing_of(session, ADA, confirmed={3: date(2026, 1, 2)})
+        assert all_of_them.confirmed == {(3, "2026-01-02")}
         assert (all_of_them.claimed, all_of_them.level) == (True, "L3")
         value = snapshot(Evidence(ADA, "A", standing=all_of_them)).of("identity").to_dict()
         assert value["value_exact"] == "6/11"
@@ -170,18 +170,3 @@ def test_only_the_owner_replies_and_can_take_it_back(community, owner, make_acco
         session.get(Account, owner).person_id = None
         session.flush()
         assert replies(session, ADA) == {}, "a reply stands while the record is theirs"
-
-
-def test_only_the_owner_confirms(community, owner, make_account) -> None:
-    other = make_account("Bo Other")
-    with community.writing() as session:
-        with pytest.raises(NotAllowedError):
-            confirm(session, other, ADA, [1])
-        with pytest.raises(NotThereError):
-            confirm(session, owner, ADA, [])
-        confirm(session, owner, ADA, [1, 2])
-        confirm(session, owner, ADA, [2, 3])
-        assert {work for work, _ in confirmed_by(session, owner)} == {1, 2, 3}
-        confirm(session, owner, ADA, [2, 9], back=True)
-        assert {work for work, _ in confirmed_by(session, owner)} == {1, 3}
-        assert confirmed_by(session, other) == frozenset()

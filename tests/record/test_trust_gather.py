@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import select
 
 from peerscope.community import Community
 from peerscope.community.trust import ClaimFacts, Standing, snapshot
-from peerscope.community.trust.evidence import Looked
+from peerscope.community.trust.evidence import Evidence, Looked, WorkFacts
 from peerscope.community.trust.gather import gather, works_of_person
 from peerscope.community.trust.history import history, keep
 from peerscope.record import (
@@ -129,6 +130,23 @@ def test_confirmed_works_count_and_deleted_ones_are_not_listed(database, ada) ->
         delete_works(session, [gone])
     assert gone not in [w.work for w in found(database, ada).works]
     assert snapshot(found(database, ada)).of("integrity").state == "none_found"
+
+
+def test_several_who_look_at_once_keep_one_row(empty_url, tmp_path) -> None:
+    community = Community(Settings(home=tmp_path, community_url=empty_url))
+    one = snapshot(Evidence(7, "Ada Example", works=(WorkFacts(1, "W"),)))
+    with ThreadPoolExecutor(4) as pool:
+        kept = list(pool.map(lambda _: keep(community, one, None), range(8)))
+    assert sum(kept) == 1
+    assert keep(community, snapshot(Evidence(7, "Ada Example")), None)
+    with community.reading() as session:
+        past = history(session, 7)
+    assert [p.figures["dimensions"][1]["state"] for p in past.rows] == [
+        "not_applicable",
+        "none_found",
+    ]
+    assert past.total == 2
+    community.close()
 
 
 @pytest.fixture(scope="module")

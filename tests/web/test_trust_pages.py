@@ -152,30 +152,6 @@ def test_a_page_that_cannot_keep_its_history_is_shown_all_the_same(
     assert society.browser().get(f"{kang}/trust").status_code == 200
 
 
-def test_the_owner_confirms_works_and_takes_it_back(society, numbers) -> None:
-    number = numbers["person:Kang Zhang"]
-    client, other = society.member("Confirming Example"), society.member("Other Example")
-    address, place = f"/people/A{number}/trust/confirm", f"/people/A{number}/trust"
-    with owned(society, client, number):
-        page = html.fromstring(client.get(place).text)
-        work = page.xpath("//button[@form='confirm']/@value")[0]
-        assert society.post(client, address, place, work=work).status_code == 303
-        assert "1 of 7 listed works carries the person's ORCID or was confirmed" in plain(
-            client.get(place)
-        )
-        stranger = f"W{numbers['work:A work of three thousand']}"
-        for wrong in (stranger, "W0", "", "all works"):
-            assert society.post(client, address, place, work=wrong).status_code == 404
-        assert society.post(other, address, work=work).status_code == 403
-        society.post(client, f"{address}/back", place, work=work)
-        assert "0 of 7 listed works" in plain(client.get(place))
-        society.post(client, address, place, work="all")
-        told = client.get(f"{place}.json").json()["dimensions"][1]
-        assert (told["value_exact"], told["state"]) == ("7/8", "evidence")
-        assert {one["method"] for one in told["evidence"]} == {"authorship.confirmed"}
-    assert "0 of 7 listed works" in plain(client.get(place)), "it counts while the record is theirs"
-
-
 def test_only_the_owner_replies(society, numbers) -> None:
     number = numbers["person:Kang Zhang"]
     client, other = society.member("Replying Example"), society.member("Other Example")
@@ -224,7 +200,7 @@ def test_anyone_signed_in_reports_an_error(society, kang) -> None:
     assert society.post(client, "/people/A999999/trust/report", place, text="x").status_code == 404
 
 
-@pytest.mark.parametrize("form", ["reply", "report", "confirm", "confirm/back"])
+@pytest.mark.parametrize("form", ["reply", "report"])
 def test_forms_of_other_sites_and_sessions_are_refused(society, kang, form) -> None:
     client, other = society.member("Form Example"), society.member("Other Example")
     token = society.token(client)

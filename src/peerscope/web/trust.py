@@ -27,9 +27,7 @@ from peerscope.community.trust import (
     said,
     snapshot,
 )
-from peerscope.community.trust.confirming import confirm
 from peerscope.community.trust.document import document
-from peerscope.community.trust.evidence import WorkFacts
 from peerscope.community.trust.gather import gather, works_of_person
 from peerscope.community.trust.history import history, keep
 from peerscope.community.trust.replies import replies, reply
@@ -45,9 +43,6 @@ from peerscope.web.visitor import Form, visitor
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger(__name__)
-
-CONFIRMED_AT_ONCE = 25
-"""Works that the page offers to confirm one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +164,6 @@ def trust(request: Request, id: str) -> Response:
         level=LEVELS[int(found.snapshot.level[1:])],
         replies=answers,
         owns=who is not None and who.account.person_id == found.snapshot.person,
-        listed=_to_confirm(found.evidence),
         thanks="reported" in request.query_params,
     )  # fmt: skip
 
@@ -206,29 +200,6 @@ def answer(request: Request, id: str, sent: Form) -> Response:
     return RedirectResponse(f"/people/A{number}/trust#{sent.get('dimension')}", 303)
 
 
-@router.post("/people/{id}/trust/confirm")
-def confirmed(request: Request, id: str, sent: Form) -> Response:
-    """Works that the owner of the record says are theirs."""
-    return _confirming(request, _number(id), sent, back=False)
-
-
-@router.post("/people/{id}/trust/confirm/back")
-def confirmed_no_more(request: Request, id: str, sent: Form) -> Response:
-    """A work of which the owner of the record says so no more."""
-    return _confirming(request, _number(id), sent, back=True)
-
-
-def _confirming(request: Request, number: int, sent: Form, *, back: bool) -> Response:
-    site, wanted = site_of(request), sent.get("work")
-    with site.database.session() as record:
-        works = works_of_person(record, number)
-    if wanted != "all":
-        works = [work for work in works if f"W{work}" == wanted]
-    with site.community.writing() as session:
-        confirm(session, sent.who.id, number, works, back=back)
-    return RedirectResponse(f"/people/A{number}/trust#authorship", 303)
-
-
 @router.post("/people/{id}/trust/report")
 def error(request: Request, id: str, sent: Form) -> Response:
     """An error in a snapshot, for the moderators."""
@@ -240,12 +211,6 @@ def error(request: Request, id: str, sent: Form) -> Response:
     with site.community.writing() as session:
         report(session, sent.who.id, "error", target, sent.get("text"))
     return RedirectResponse(f"/people/A{number}/trust?reported=yes#report", 303)
-
-
-def _to_confirm(evidence: Evidence) -> list[WorkFacts]:
-    """The first works of a person, those first that are not confirmed."""
-    works = sorted(evidence.works, key=lambda one: (one.bond == "confirmed", one.work))
-    return works[:CONFIRMED_AT_ONCE]
 
 
 def _number(id: str) -> int:

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from peerscope.community.models import TrustRecord
 from peerscope.community.service import Community
 from peerscope.community.times import now, utc
 from peerscope.community.trust.document import digest, figures
+from peerscope.community.trust.models import TrustRecord
 from peerscope.community.trust.shapes import Snapshot
 from peerscope.record.read import PageOf
 
 PER_PAGE = 50
+LOCK = 0x74727573
+"""First key of the PostgreSQL advisory locks, one a person ("trus" in ASCII)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ def keep(community: Community, snapshot: Snapshot, owner: int | None) -> bool:
         if _last(session, snapshot.person) == found:
             return False
     with community.writing() as session:
+        _take_turns(session, snapshot.person)
         if _last(session, snapshot.person) == found:
             return False
         at = now()
@@ -60,6 +63,13 @@ def keep(community: Community, snapshot: Snapshot, owner: int | None) -> bool:
             )
         )  # fmt: skip
     return True
+
+
+def _take_turns(session: Session, person: int) -> None:
+    """Let whoever keeps a snapshot of a person at the same time wait; SQLite has one writer anyway."""
+    if session.connection().dialect.name == "postgresql":
+        statement = text("SELECT pg_advisory_xact_lock(:kind, :person)")
+        session.execute(statement, {"kind": LOCK, "person": person % 2**31})
 
 
 def _last(session: Session, person: int) -> str | None:

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from peerscope.community import audit
 from peerscope.community.errors import CommunityError, NotAllowedError
-from peerscope.community.models import Account, TrustReply
+from peerscope.community.models import Account
 from peerscope.community.texts import clean_text
 from peerscope.community.times import now, utc
+from peerscope.community.trust.models import TrustReply
 from peerscope.community.trust.shapes import DIMENSIONS
 
 LONGEST_REPLY = 2_000

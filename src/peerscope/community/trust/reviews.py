@@ -32,17 +32,15 @@ class Review:
     """A review as its table has it.
 
     Attributes:
-        id: Number of the review; the lower one was first.
         account: Number of the reviewer's account.
         person: Number of the person whose record the reviewer owns; ``None`` without one.
         level: The reviewer's level when the snapshot is made, 0 to 5.
         work: Number of the work reviewed.
         authors: Numbers of the persons who wrote it.
-        date: Day, ISO 8601.
+        date: When, ISO 8601.
         url: Where it can be read.
     """
 
-    id: int
     account: int
     person: int | None
     level: int
@@ -59,7 +57,7 @@ def reviews_of(person: int, reviews: Iterable[Review]) -> tuple[ReviewFacts, ...
         person: Number of the person.
         reviews: All that could be part of a ring around the person; the order does not matter.
     """
-    rows = sorted(reviews, key=lambda one: (one.date, one.id))
+    rows = sorted(reviews, key=lambda one: (one.date, one.account, one.work))
     ways = _ways(rows)
     facts = []
     voted: set[int] = set()
@@ -75,7 +73,7 @@ def reviews_of(person: int, reviews: Iterable[Review]) -> tuple[ReviewFacts, ...
         elif not out and given:
             out = SAME_WORK if row.work in reviewed else ""
             reviewed.add(row.work)
-        facts.append(ReviewFacts(row.work, given and not received, row.date, out, row.url))
+        facts.append(ReviewFacts(row.work, given and not received, row.date[:10], out, row.url))
     return tuple(facts)
 
 

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
+from types import MappingProxyType
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from peerscope.community.models import Account
 from peerscope.community.proofs import Shown, proofs_of
-from peerscope.community.trust.confirming import confirmed_by
 from peerscope.community.trust.evidence import UNCLAIMED, ProofFacts, ReviewFacts, Standing
+
+NOTHING: Mapping[int, date] = MappingProxyType({})
 
 
 def standing_of(
-    session: Session, person: int, *, reviews: tuple[ReviewFacts, ...] | None = None
+    session: Session,
+    person: int,
+    *,
+    confirmed: Mapping[int, date] = NOTHING,
+    reviews: tuple[ReviewFacts, ...] | None = None,
 ) -> tuple[int | None, Standing]:
-    """The account that owns a person's record, if one does, and what it said. Three statements at most.
+    """The account that owns a person's record, if one does, and what it showed. Two statements at most.
 
     Args:
         session: Of the community's database.
         person: Number of the person.
+        confirmed: Number of each work that the owner confirmed, and the day.
         reviews: From `reviews_of`; ``None`` while the site has none to look at.
     """
     owner = session.scalar(
@@ -32,7 +42,7 @@ def standing_of(
         claimed=True,
         level=f"L{level}",
         proofs=tuple(_facts(proof) for proof in proofs),
-        confirmed=confirmed_by(session, owner),
+        confirmed=frozenset((work, day.isoformat()) for work, day in confirmed.items()),
         reviews=reviews,
     )
 

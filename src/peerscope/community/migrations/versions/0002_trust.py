@@ -1,4 +1,4 @@
-"""Trust snapshots as they were, replies to them, and works that their authors confirmed."""
+"""Trust snapshots as they were, and replies to them."""
 
 from __future__ import annotations
 
@@ -42,18 +42,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("person_id", "account_id", "dimension"),
     )
     op.create_index("ix_trust_reply_account_id", "trust_reply", ["account_id"], unique=False)
-    op.create_table(
-        "confirmed_work",
-        sa.Column("account_id", BigInt, nullable=False),
-        sa.Column("work_id", BigInt, autoincrement=False, nullable=False),
-        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["account_id"], ["account.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("account_id", "work_id"),
-    )
 
 
 def downgrade() -> None:
     """Drop the tables."""
-    op.drop_table("confirmed_work")
     op.drop_table("trust_reply")
     op.drop_table("trust_record")
