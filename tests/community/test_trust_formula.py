@@ -399,6 +399,12 @@ def test_states_and_coverage(one) -> None:
         assert (d.state == "not_applicable") == (not one.works and d.id in OF_WORKS)
         if d.state == "none_found" and d.id != "integrity":
             assert d.value == 0
+    n = {d.id: d.n for d in found.dimensions if d.value is not None}
+    assert all(
+        n.get(id, len(one.works)) == len(one.works) for id in ("authorship", "openness", "data")
+    )
+    assert n.get("reproduction", len(one.claims)) == len(one.claims)
+    assert n.get("review", 0) == sum(not r.left_out for r in one.standing.reviews or ())
     told = found.to_dict()
     assert told["coverage"] == {"checked": found.checked, "of": 7}
     assert told["composite"] is None

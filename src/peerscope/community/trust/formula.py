@@ -27,7 +27,15 @@ from peerscope.community.trust.evidence import (
     ProofFacts,
     WorkFacts,
 )
-from peerscope.community.trust.shapes import Dimension, Snapshot, State, Term, Trace, points
+from peerscope.community.trust.shapes import (
+    ABOVE,
+    Dimension,
+    Snapshot,
+    State,
+    Term,
+    Trace,
+    points,
+)
 from peerscope.community.trust.words import (
     KIND_WORDS,
     counted,
@@ -119,7 +127,7 @@ def _identity(evidence: Evidence, proofs: Sequence[ProofFacts]) -> Dimension:
         "evidence" if proofs else "none_found",
         statement,
         found,
-        (Term("points above the line", points(found)), Term("left open", 1, OPEN_IDENTITY)),
+        (Term(ABOVE, points(found)), Term("left open", 1, OPEN_IDENTITY)),
         "another proof, such as signing in with ORCID or an address at an institution"
         if evidence.standing.claimed
         else "the person claims the record and proves who they are, by signing in with ORCID, "
@@ -269,7 +277,7 @@ def _review(evidence: Evidence) -> Dimension:
         "evidence" if reviews else "none_found",
         statement,
         terms,
-        (Term("points above the line", points(terms)), Term("left open", 1, OPEN_REVIEW)),
+        (Term(ABOVE, points(terms)), Term("left open", 1, OPEN_REVIEW)),
         "a review of one of the works by somebody at level L2 or above, or by this person of another's work",
         tuple(
             Trace(

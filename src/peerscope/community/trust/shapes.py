@@ -28,6 +28,9 @@ DIMENSIONS = {
 }
 """Id of a dimension to its heading, in the order in which they are shown."""
 
+ABOVE = "points above the line"
+"""Label of what stands below the line where there is no list of what could be found."""
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
@@ -108,6 +111,13 @@ class Dimension:
             return None
         return Fraction(points(self.terms), points(self.below))
 
+    @property
+    def n(self) -> int:
+        """How many things could be found: the list below the line, or what was found where there is none."""
+        if self.below and self.below[0].label != ABOVE:
+            return self.below[0].count
+        return sum(term.count for term in self.terms if term.weight)
+
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
         value = self.value
@@ -117,7 +127,7 @@ class Dimension:
             "statement": self.statement,
             "value": None if value is None else float(value),
             "value_exact": None if value is None else f"{points(self.terms)}/{points(self.below)}",
-            "n": sum(term.count for term in self.terms),
+            "n": self.n,
             "terms": [_term(term) for term in self.terms],
             "below": [_term(term) for term in self.below],
             "evidence": [trace.to_dict() for trace in self.traces],
