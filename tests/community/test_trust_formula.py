@@ -514,6 +514,14 @@ def test_the_text_of_the_formula_has_the_numbers_of_the_code() -> None:
         assert re.search(rf"^{id}$", text, re.MULTILINE), id
 
 
+def test_of_one_issuer_the_highest_proof_counts() -> None:
+    low = ProofFacts("federation", "signed in", 2, "uni.example", "2026-01-01")
+    high = ProofFacts("federation", "signed in", 3, "uni.example", "2026-02-01")
+    for proofs in ((low, high), (high, low)):
+        found = snapshot(Evidence(7, "A", standing=Standing(True, "L3", proofs))).of("identity")
+        assert found.to_dict()["value_exact"] == "3/8"
+
+
 def test_a_proof_without_a_level_is_refused() -> None:
     with pytest.raises(ValueError, match="level from 1 to 5"):
         ProofFacts("email", "e-mail", 0, "a.example", "2026-01-01")
