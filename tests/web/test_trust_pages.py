@@ -145,11 +145,15 @@ def test_a_page_that_cannot_keep_its_history_is_shown_all_the_same(
 ) -> None:
     from sqlalchemy.exc import OperationalError
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise OperationalError("INSERT", {}, Exception("database is locked"))
 
     monkeypatch.setattr("peerscope.web.trust.keep", refuse)
     assert society.browser().get(f"{kang}/trust").status_code == 200
+    monkeypatch.setattr("peerscope.web.trust.standing_of", refuse)
+    page = society.browser().get(kang)
+    assert page.status_code == 200
+    assert "It cannot be computed at the moment." in plain(page)
 
 
 def test_only_the_owner_replies(society, numbers) -> None:

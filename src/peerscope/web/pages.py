@@ -227,8 +227,8 @@ def _person(request: Request, letter: str, number: int) -> Response:
             name_key=_name_key(session, page.person),
             runs=runs_of(site.overview, page.works_by),
             snapshot=known,
-            said=said(known),
-            coverage=coverage(known),
+            said=said(known) if known else [],
+            coverage=coverage(known) if known else "",
         )  # fmt: skip
 
 

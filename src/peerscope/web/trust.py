@@ -88,11 +88,18 @@ def examine(record: Session, people: Session, overview: Overview, person: Person
     return Examined(evidence, snapshot(evidence), owner)
 
 
-def compact(site: Site, record: Session, page: PersonPage) -> Snapshot:
-    """The snapshot for the page of a person, from what that has loaded; kept until something changes."""
+def compact(site: Site, record: Session, page: PersonPage) -> Snapshot | None:
+    """The snapshot for the page of a person, from what that has loaded; kept until something changes.
+
+    ``None`` where the accounts cannot be read: the page of the record stays.
+    """
     claims = claim_facts(site.overview, page.works_by)
-    with site.community.reading() as people:
-        _, standing = standing_of(people, page.person.id)
+    try:
+        with site.community.reading() as people:
+            _, standing = standing_of(people, page.person.id)
+    except SQLAlchemyError:
+        log.exception("Accounts cannot be read; a person is shown without a trust snapshot.")
+        return None
 
     def made() -> Snapshot:
         return snapshot(gather(record, page.person, page.identifiers, claims, standing))
