@@ -14,8 +14,9 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from peerscope.cli import app
-from peerscope.community.models import Account, Report, TrustRecord
+from peerscope.community.models import Account, Report
 from peerscope.community.trust import FORMULA, rule_text
+from peerscope.community.trust.models import TrustRecord
 from peerscope.record import count_statements
 
 
