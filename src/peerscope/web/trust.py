@@ -155,7 +155,7 @@ def formula() -> Response:
 def trust(request: Request, id: str) -> Response:
     """Every term of a person's snapshot, with its sources and what would change it."""
     site = site_of(request)
-    found = examined(site.database, site.community, site.overview, _number(id))
+    found = examined(site.database, site.community, site.overview, _asked(id))
     if not isinstance(found, Examined):
         return _elsewhere(found, "trust")
     who = visitor(request)
@@ -179,7 +179,7 @@ def trust(request: Request, id: str) -> Response:
 def trust_json(request: Request, id: str) -> Response:
     """The snapshot with everything that was counted, to recompute it from."""
     site = site_of(request)
-    found = examined(site.database, site.community, site.overview, _number(id))
+    found = examined(site.database, site.community, site.overview, _asked(id))
     if not isinstance(found, Examined):
         return _elsewhere(found, "trust.json")
     return JSONResponse(document(found.evidence, found.snapshot, now()))
@@ -188,7 +188,7 @@ def trust_json(request: Request, id: str) -> Response:
 @router.get("/people/{id}/trust/history", response_class=HTMLResponse)
 def trust_history(request: Request, id: str) -> Response:
     """Snapshots of a person as they were."""
-    site, number = site_of(request), _number(id)
+    site, number = site_of(request), _asked(id)
     with site.database.session() as record:
         person = record.get(Person, number)
     if person is None or person.merged_into_id is not None:
@@ -201,7 +201,7 @@ def trust_history(request: Request, id: str) -> Response:
 @router.post("/people/{id}/trust/reply")
 def answer(request: Request, id: str, sent: Form) -> Response:
     """What the owner of the record says to a statement."""
-    number = _number(id)
+    number = _asked(id)
     with site_of(request).community.writing() as session:
         reply(session, sent.who.id, number, sent.get("dimension"), sent.get("text"))
     return RedirectResponse(f"/people/A{number}/trust#{sent.get('dimension')}", 303)
@@ -210,7 +210,7 @@ def answer(request: Request, id: str, sent: Form) -> Response:
 @router.post("/people/{id}/trust/report")
 def error(request: Request, id: str, sent: Form) -> Response:
     """An error in a snapshot, for the moderators."""
-    site, number, about = site_of(request), _number(id), sent.get("dimension")
+    site, number, about = site_of(request), _asked(id), sent.get("dimension")
     with site.database.session() as record:
         if record.get(Person, number) is None:
             raise HTTPException(404)
@@ -220,7 +220,8 @@ def error(request: Request, id: str, sent: Form) -> Response:
     return RedirectResponse(f"/people/A{number}/trust?reported=yes#report", 303)
 
 
-def _number(id: str) -> int:
+def _asked(id: str) -> int:
+    """The person that an address names: every page and form here asks it first."""
     match = re.fullmatch(r"A(\d{1,15})", id, re.ASCII)
     if match is None:
         raise HTTPException(404)
