@@ -42,6 +42,7 @@ class Program:
         self.app.before_request(self._before)
         self.app.after_request(self._after)
         self.server = werkzeug.serving.make_server("localhost", 0, self.app, threaded=True)
+        self.http = httpx2.Client()
         self.address = f"http://localhost:{self.server.server_port}"
 
     def calm(self) -> None:
@@ -52,17 +53,17 @@ class Program:
 
     def knows(self, subject: str, **claims: object) -> None:
         """Let the provider know somebody."""
-        httpx2.put(f"{self.address}/users/{subject}", json=claims).raise_for_status()
+        self.http.put(f"{self.address}/users/{subject}", json=claims).raise_for_status()
 
     def agree(self, address: str, subject: str) -> str:
         """What somebody's browser is sent back to after they agreed there."""
         self.asked.append(parse_qs(urlsplit(address).query))
-        done = httpx2.post(address, data={"sub": subject}, follow_redirects=False)
+        done = self.http.post(address, data={"sub": subject}, follow_redirects=False)
         assert done.status_code == 302, done.text
         return done.headers["location"]
 
     def decline(self, address: str) -> str:
-        done = httpx2.post(address, data={"action": "deny"}, follow_redirects=False)
+        done = self.http.post(address, data={"action": "deny"}, follow_redirects=False)
         return done.headers["location"]
 
     def _before(self):
@@ -126,7 +127,7 @@ def running() -> Iterator[Program]:
 
 def leave(client, start: str, **fields) -> str:
     """Press a button of this site; the provider's address that the page leads on to."""
-    page = client.post(start, data=fields)
+    page = client.post(start, data={"next": "", **fields})
     assert page.status_code == 200, page.text
     found = re.search(r'http-equiv="refresh" content="0; url=([^"]+)"', page.text)
     return unescape(found[1])

@@ -17,6 +17,7 @@ from peerscope.community.proofs import level_of
 ADA = "0000-0002-1825-0097"
 BO = "0000-0001-5109-3700"
 ORCID, OIDC = "/sign-in/with/orcid", "/sign-in/with/oidc"
+FORM = {"next": ""}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def both(small_society, program):
     return small_society(
         orcid_client_id="peerscope", orcid_client_secret="the secret of orcid",
         orcid_base=program.address,
-        oidc_issuer=program.address, oidc_client_id="peerscope", oidc_client_secret="of oidc",
+        oidc_issuer=program.address.replace("localhost", "127.0.0.1"), oidc_client_id="peerscope", oidc_client_secret="of oidc",
         oidc_label="Example University", oidc_federation="example.edu",
     )  # fmt: skip
 
@@ -290,7 +291,7 @@ def test_rubbish_is_a_sentence(both, program, what, path) -> None:
     client = both.browser()
     if path == "/.well-known/openid-configuration":
         program.answer[path] = RUBBISH[what]
-        answer = client.post(ORCID)
+        answer = client.post(ORCID, data=FORM)
     else:
         address = program.agree(leave(client, ORCID), ADA)
         program.answer[path] = RUBBISH[what]
@@ -307,18 +308,18 @@ def test_a_provider_that_says_it_is_another_is_refused(both, program) -> None:
         {"issuer": "https://evil.example", "authorization_endpoint": "https://evil.example/a",
          "token_endpoint": "https://evil.example/t", "jwks_uri": "https://evil.example/j"}
     )  # fmt: skip
-    assert both.browser().post(ORCID).status_code == 502
+    assert both.browser().post(ORCID, data=FORM).status_code == 502
     program.answer["/.well-known/openid-configuration"] = lambda: flask.jsonify(
         {"issuer": program.address, "authorization_endpoint": "javascript:alert(1)",
          "token_endpoint": "http://other.example/t", "jwks_uri": "https://evil.example/j"}
     )  # fmt: skip
-    assert both.browser().post(ORCID).status_code == 502
+    assert both.browser().post(ORCID, data=FORM).status_code == 502
     both.community.elsewhere._clients.clear()
 
 
 def test_a_provider_that_is_down_is_a_sentence(small_society) -> None:
     closed = small_society(orcid_client_id="p", orcid_base="http://localhost:9")
-    answer = closed.browser().post(ORCID)
+    answer = closed.browser().post(ORCID, data=FORM)
     assert answer.status_code == 502 and "does not answer" in answer.text
 
 
@@ -334,7 +335,7 @@ def test_the_way_on_stays_on_this_site(both, program) -> None:
 
 def test_the_host_of_a_request_is_no_address_to_return_to(both, program) -> None:
     client = both.browser()
-    page = client.post(ORCID, headers={"host": "evil.example", "x-forwarded-host": "evil.example"})
+    page = client.post(ORCID, data=FORM, headers={"host": "evil.example", "x-forwarded-host": "evil.example"})
     assert "redirect_uri=http%3A%2F%2Ftestserver%2F" in page.text and "evil" not in page.text
 
 
@@ -381,9 +382,9 @@ def test_a_closed_site_makes_no_accounts(both, program) -> None:
 
 def test_forms_of_other_sites_begin_nothing(both) -> None:
     for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}):
-        assert both.browser().post(ORCID, headers=headers).status_code == 403
+        assert both.browser().post(ORCID, data=FORM, headers=headers).status_code == 403
     assert both.browser().get(ORCID).status_code == 400
-    assert both.browser().post("/sign-in/with/other").status_code == 404
+    assert both.browser().post("/sign-in/with/other", data=FORM).status_code == 404
     assert both.browser().get("/sign-in/new").status_code == 404
 
 

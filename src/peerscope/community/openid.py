@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -191,6 +192,8 @@ class SignInElsewhere:
 
     def __init__(self, settings: Settings) -> None:
         self.providers = providers(settings)
+        # Reading the machine's certificates takes longer than a request; once is enough.
+        self._certificates = ssl.create_default_context() if self.providers else None
         self._clients: dict[str, tuple[float, _Client]] = {}
 
     def begin(
@@ -274,7 +277,7 @@ class SignInElsewhere:
             server_metadata_url=f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration",
             client_kwargs={
                 "scope": provider.scope, "code_challenge_method": "S256", "timeout": TIMEOUT,
-                "follow_redirects": False,
+                "follow_redirects": False, "verify": self._certificates,
             },
         )  # fmt: skip
         known = client.load_server_metadata()
