@@ -32,7 +32,9 @@ class Kept:
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
         message = message_from_bytes(envelope.content, policy=policy.default)
-        self.came.append((message, envelope.rcpt_tos, server.transport.get_extra_info("ssl_object") is not None))
+        self.came.append(
+            (message, envelope.rcpt_tos, server.transport.get_extra_info("ssl_object") is not None)
+        )
         return "250 OK"
 
 
@@ -154,7 +156,11 @@ def test_a_server_that_is_down_is_logged(caplog) -> None:
         Mail("ada@example.org", "Hello\r\nBcc: many@example.org\r\n\r\nBody", "text"),
         Mail("ada@example.org\r\nBcc: many@example.org", "Hello", "text"),
         Mail("ada@example.org, many@example.org", "Hello", "text"),
-        Mail("ada@example.org", "Hello", "text\r\n.\r\nMAIL FROM:<x@example.org>\r\nRCPT TO:<many@example.org>"),
+        Mail(
+            "ada@example.org",
+            "Hello",
+            "text\r\n.\r\nMAIL FROM:<x@example.org>\r\nRCPT TO:<many@example.org>",
+        ),
     ],
 )
 def test_no_header_and_no_recipient_is_smuggled_in(certificate, mail) -> None:

@@ -335,7 +335,9 @@ def test_the_way_on_stays_on_this_site(both, program) -> None:
 
 def test_the_host_of_a_request_is_no_address_to_return_to(both, program) -> None:
     client = both.browser()
-    page = client.post(ORCID, data=FORM, headers={"host": "evil.example", "x-forwarded-host": "evil.example"})
+    page = client.post(
+        ORCID, data=FORM, headers={"host": "evil.example", "x-forwarded-host": "evil.example"}
+    )
     assert "redirect_uri=http%3A%2F%2Ftestserver%2F" in page.text and "evil" not in page.text
 
 
@@ -375,7 +377,9 @@ def test_a_closed_site_makes_no_accounts(both, program) -> None:
     both.community.settings.sign_up = "closed"
     both.application.state.site.settings.sign_up = "closed"
     try:
-        assert "ask its operator" in refused(through(both.browser(), program, BO, ORCID), status=403)
+        assert "ask its operator" in refused(
+            through(both.browser(), program, BO, ORCID), status=403
+        )
     finally:
         both.community.settings.sign_up = "open"
 

@@ -96,9 +96,12 @@ def guesses(password: str, *others: str) -> int:
         password: As typed; what follows the first 72 characters is not looked at.
         others: What whoever guesses knows of the account: name, address.
     """
-    known = [*CONTEXT, *others, *(part for one in others for part in re.split(r"[\W_]+", one))]
+    known = {*CONTEXT, *others}
+    for one in others:
+        parts = re.split(r"[\W_]+", one)
+        known |= {*parts, "".join(parts)}
     with _guessing:
-        return int(zxcvbn(password[:72], [one for one in known if one])["guesses"])
+        return int(zxcvbn(password[:72], sorted(known - {""}))["guesses"])
 
 
 def create_account(
