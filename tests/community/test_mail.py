@@ -30,7 +30,7 @@ class Kept:
     def __init__(self) -> None:
         self.came: list[tuple[object, list[str], bool]] = []
 
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
+    async def handle_DATA(self, server, session, envelope):
         message = message_from_bytes(envelope.content, policy=policy.default)
         self.came.append(
             (message, envelope.rcpt_tos, server.transport.get_extra_info("ssl_object") is not None)
