@@ -106,8 +106,10 @@ class Program:
             public = json.dumps(key.as_dict())
             secret = jose.OctKey.import_key(public.encode())
             return jose.jwt.encode({"alg": "HS256"}, claims, secret).decode()
-        if self.alg == "other key":
+        if self.alg == "other key":  # and says itself where to find it
             key = jose.RSAKey.generate_key(2048, is_private=True)
+            header = {"alg": "RS256", "jwk": key.as_dict(), "jku": f"{self.address}/other"}
+            return jose.JsonWebToken(["RS256"]).encode(header, claims, key).decode()
         return jose.jwt.encode({"alg": "RS256"}, claims, key).decode()
 
 

@@ -401,10 +401,8 @@ def test_no_form_breaks_the_site(people, role) -> None:
     def fuzzed(name, fields, value) -> None:
         people.community.rates.clear()
         client = clients.get(role)
-        if (
-            client is None
-            or role != "nobody"
-            and client.get("/me", follow_redirects=False).status_code != 200
+        if client is None or (
+            role != "nobody" and client.get("/me", follow_redirects=False).status_code != 200
         ):
             client = clients[role] = enter(people, role)
         fields = {

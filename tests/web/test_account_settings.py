@@ -10,11 +10,11 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from sqlalchemy import select, update
 
-from peerscope.community import accounts
-from peerscope.community.models import Account, Proof, Session, Ticket
+from peerscope.community import accounts, sessions
+from peerscope.community.models import Account, Session
 from peerscope.community.openid import check_settings
 from peerscope.community.sessions import open_session
-from peerscope.community.times import now
+from peerscope.community.times import now, utc
 from peerscope.settings import Settings
 
 SETTINGS = "/me/settings"
@@ -181,6 +181,29 @@ def test_browsers_are_listed_and_signed_out(people) -> None:
 
 def session_in(done) -> str:
     return re.search(r"peerscope-session=([^;]+)", done.headers["set-cookie"])[1]
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        {"expires_at": timedelta(seconds=-1)},
+        {"seen_at": -sessions.IDLE},
+        {"seen_at": timedelta(days=-13)},
+    ],
+    ids=str,
+)
+def test_a_session_ends_by_itself(people, since) -> None:
+    member = people.member("Idle Example")
+    values = {name: now() + by for name, by in since.items()}
+    with people.community.writing() as session:
+        kept = session.scalar(select(Session).where(Session.account_id == member.account_id))
+        life = utc(kept.expires_at) - utc(kept.created_at)
+        session.execute(
+            update(Session).where(Session.account_id == member.account_id).values(**values)
+        )
+    assert life == sessions.LIFE == timedelta(days=30)
+    ended = since != {"seen_at": timedelta(days=-13)}
+    assert member.get("/me", follow_redirects=False).status_code == (303 if ended else 200)
 
 
 GRAVE = [
@@ -373,10 +396,3 @@ def test_easy_passwords_are_refused_and_words_are_taken() -> None:
         "x7#Kq!2mZp9&",
     ):
         assert accounts.checked_password(fine, "Ada Example") == fine
-
-
-def test_what_expires_leaves_the_tables(people) -> None:
-    with people.community.reading() as session:
-        late = select(Ticket).where(Ticket.expires_at < now() - timedelta(days=30))
-        assert session.scalars(late).all() == []
-        assert session.scalars(select(Proof).where(Proof.kind == "password")).all() == []
