@@ -16,6 +16,7 @@ from peerscope.community.accounts import create_account, sign_in
 from peerscope.community.models import Account
 from peerscope.community.sessions import find_session, open_session
 from peerscope.community.tickets import look
+from peerscope.record import Database
 from peerscope.settings import Settings
 
 PASSWORD = "a horse and a battery"
@@ -104,6 +105,16 @@ def test_links(home, community, monkeypatch) -> None:
 def test_whoever_is_not_there_is_said(home, who) -> None:
     said = run(home, "suspend", who, code=1).stderr
     assert "account" in said and "Traceback" not in said
+
+
+def test_a_site_whose_mails_would_lead_astray_does_not_start(home, monkeypatch) -> None:
+    database = Database(Settings(home=home).record_url)
+    database.migrate()
+    database.close()
+    monkeypatch.setenv("PEERSCOPE_SMTP_HOST", "mail.example.org")
+    done = CliRunner().invoke(app, ["serve", "--home", home, "--port", "0"])
+    assert done.exit_code == 1 and "PEERSCOPE_BASE_URL has to be set" in done.stderr
+    assert "Serving" not in done.stdout
 
 
 def test_every_command_and_option_is_documented() -> None:

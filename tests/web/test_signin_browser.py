@@ -268,3 +268,30 @@ def test_without_script_nothing_of_passkeys_is_there(browser, people) -> None:
     assert page.get_by_role("button", name="Sign in with a passkey").count() == 0
     assert page.get_by_role("button", name="Sign in with ORCID").is_visible()
     context.close()
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+def test_no_page_of_an_account_breaks_a_rule_of_accessibility(browser, people, look) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    context = browser.new_context(
+        viewport={"width": 390 if look == "phone" else 1100, "height": 800},
+        color_scheme="dark" if look == "dark" else "light",
+    )
+    context.messages = []
+    enter(people, context, "Looked At Example")
+    page, _ = authenticator(context)
+    added(people, page, "A device with a name that is rather long")
+    addresses = [
+        SETTINGS + "?done=name",
+        "/sign-in/again?next=/me/settings",
+        "/me",
+        "/sign-in/with/orcid",
+    ]
+    for address in addresses:
+        page.goto(people.address + address)
+        broken = axe.Axe().run(page).response["violations"]
+        assert [(rule["id"], rule["nodes"][0]["html"]) for rule in broken] == [], address
+        assert page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        ) <= 0, address  # fmt: skip
+    context.close()
