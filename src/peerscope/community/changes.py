@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -9,10 +11,12 @@ from sqlalchemy.orm import Session
 from peerscope.community import audit, tickets
 from peerscope.community.accounts import account_of_email, admins, clean_email, clean_name
 from peerscope.community.errors import CommunityError, NotAllowedError, NotThereError
-from peerscope.community.logins import check_not_last
+from peerscope.community.logins import check_not_last, ways_of
 from peerscope.community.models import Account
-from peerscope.community.proofs import add_proof
-from peerscope.community.sessions import close_all
+from peerscope.community.passkeys import passkeys_of
+from peerscope.community.proofs import add_proof, proofs_of
+from peerscope.community.sessions import close_all, sessions_of
+from peerscope.community.times import utc
 
 GONE = "There is no such account any more."
 
@@ -117,6 +121,49 @@ def restore(session: Session, account_id: int, actor: str) -> None:
     if account.state != "active":
         account.state = "active"
         audit.record(session, actor, "account.restore", f"account:{account_id}")
+
+
+def exported(session: Session, account_id: int) -> dict[str, object]:
+    """Everything that is kept of an account itself, but hashes and keys: plain JSON values.
+
+    Raises:
+        NotThereError: There is no such account.
+    """
+    account, ways = _account(session, account_id), ways_of(session, account_id)
+    return {
+        "name": account.name,
+        "email": account.email,
+        "role": account.role,
+        "state": account.state,
+        "joined": _day(account.created_at),
+        "person": f"A{account.person_id}" if account.person_id else None,
+        "has_password": account.password is not None,
+        "accounts_elsewhere": [
+            {"issuer": one.issuer, "subject": one.subject, "since": _day(one.created_at)}
+            for one in ways.logins
+        ],
+        "passkeys": [
+            {"name": one.name, "since": _day(one.created_at), "used": _day(one.used_at)}
+            for one in passkeys_of(session, account_id)
+        ],
+        "sessions": [
+            {"how": one.how, "since": _day(one.created_at), "used": _day(one.seen_at)}
+            for one in sessions_of(session, account_id)
+        ],
+        "proofs": [
+            {
+                "kind": one.kind, "level": one.rung, "value": one.value, "issuer": one.issuer,
+                "method": one.method, "evidence": one.evidence_url, "note": one.note,
+                "verified": _day(one.verified_at), "expires": _day(one.expires_at),
+                "revoked": _day(one.revoked_at), "revoked_why": one.revoked_why,
+            }
+            for one in proofs_of(session, account_id)
+        ],
+    }  # fmt: skip
+
+
+def _day(moment: datetime | None) -> str | None:
+    return utc(moment).date().isoformat() if moment is not None else None
 
 
 def find_account(session: Session, wanted: str) -> int:

@@ -52,7 +52,7 @@ _REFUSALS = {
     "interaction_required": "{} wants you to sign in there first. Begin again.",
     "temporarily_unavailable": "{} cannot do it at the moment; try again later.",
 }
-_ORCID = re.compile(r"(\d{4}-){3}\d{3}[\dX]")
+_ORCID = re.compile(r"([0-9]{4}-){3}[0-9]{3}[0-9X]")
 
 
 @dataclass(frozen=True, slots=True)
