@@ -118,6 +118,21 @@ def test_an_address_of_somebody_else_is_not_told(people, caplog) -> None:
     assert f"To {other.email}" in caplog.text and len(links(caplog, "me/email")) == 1
 
 
+def test_mails_to_one_address_are_counted(people) -> None:
+    member = people.member("Flooding Example")
+    codes = [
+        people.post(member, "/me/email", SETTINGS, email="victim@example.org").status_code
+        for _ in range(4)
+    ]
+    assert codes == [303, 303, 303, 429]
+
+
+def test_no_passkeys_where_browsers_make_none(small_society) -> None:
+    numbered = small_society(address="http://127.0.0.1:8321")
+    assert "passkey/options" not in numbered.browser().get("/sign-in").text
+    assert "passkeys/options" not in numbered.member("Numbered Example").get(SETTINGS).text
+
+
 def test_an_address_taken_meanwhile_is_refused(people, caplog) -> None:
     member = people.member("Late Example")
     people.post(member, "/me/email", SETTINGS, email="race@example.org")

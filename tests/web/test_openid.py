@@ -100,6 +100,26 @@ def test_the_institution_shows_an_affiliation(both, program) -> None:
     assert "L3" in client.get("/me").text
 
 
+def test_what_the_token_leaves_out_is_asked_for(both, program) -> None:
+    program.knows("uni2", name="Di Fourth", email="di@example.edu", email_verified=True)
+    program.claims = {"name": None, "email": None, "email_verified": None}
+    client = both.browser()
+    through(client, program, "uni2", OIDC)
+    page = client.get("/sign-in/new").text
+    assert 'value="Di Fourth"' in page and "di@example.edu" in page
+
+
+def test_what_is_told_of_somebody_else_is_not_taken(both, program) -> None:
+    """Token substitution: the subject that is told of has to be that of the token."""
+    program.claims = {"name": None, "email": None, "email_verified": None}
+    told = {"sub": "another", "name": "Another", "email": "a@example.edu", "email_verified": True}
+    program.answer["/userinfo"] = lambda: flask.jsonify(told)
+    client = both.browser()
+    through(client, program, "uni3", OIDC)
+    page = client.get("/sign-in/new").text
+    assert "Another" not in page and "a@example.edu" not in page
+
+
 @pytest.mark.parametrize("verified", [False, "true", None, 1])
 def test_an_address_that_is_not_confirmed_is_not_taken(both, program, verified) -> None:
     program.knows("plain", name="P", email="plain@example.edu", email_verified=verified)

@@ -35,6 +35,7 @@ CONTEXT = ("peerscope", "research", "discovery", "orcid", "password", "moderator
 
 LONGEST_NAME, LONGEST_EMAIL = 100, 254
 WRONG = "This address and this password do not belong together."
+SUSPENDED = "This account is suspended; the operator of this site can say why."
 
 _hasher = PasswordHasher()
 _guessing = (
@@ -165,7 +166,7 @@ def sign_in(session: Session, email: str, password: str) -> int:
     if not _is_right(kept, password) or found is None or kept is _NOBODY:
         raise CommunityError(WRONG)
     if found.state != "active":
-        raise NotAllowedError("This account is suspended; the operator of this site can say why.")
+        raise NotAllowedError(SUSPENDED)
     return found.id
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from peerscope.community import audit
-from peerscope.community.accounts import account_of_email, create_account
+from peerscope.community.accounts import SUSPENDED, account_of_email, create_account
 from peerscope.community.errors import CommunityError, NotAllowedError, NotThereError
 from peerscope.community.models import Account, Login, Proof
 from peerscope.community.openid import Identity, Provider
@@ -28,7 +28,6 @@ TAKEN = (
     "the operator of this site."
 )
 LAST_WAY = "This is the last way to sign in to your account. Add another one first."
-SUSPENDED = "This account is suspended; the operator of this site can say why."
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
@@ -34,8 +35,9 @@ from webauthn.helpers.structs import (
 )
 
 from peerscope.community import audit
+from peerscope.community.accounts import SUSPENDED
 from peerscope.community.errors import CommunityError, NotAllowedError, NotThereError
-from peerscope.community.logins import SUSPENDED, check_not_last
+from peerscope.community.logins import check_not_last
 from peerscope.community.models import Account
 from peerscope.community.passkey_models import Passkey
 from peerscope.community.texts import clean_line
@@ -77,6 +79,15 @@ class Place:
 
     origin: str
     host: str
+
+    @property
+    def usable(self) -> bool:
+        """Whether browsers make passkeys for it: for names, never for a number such as 127.0.0.1."""
+        try:
+            ip_address(self.host)
+        except ValueError:
+            return True
+        return False
 
     @classmethod
     def of(cls, address: str) -> Place:

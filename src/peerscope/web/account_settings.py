@@ -66,10 +66,10 @@ def email(request: Request, sent: Form, later: BackgroundTasks) -> Response:
     """Send the link that changes the address."""
     recently(sent.who)
     community = site_of(request).community
+    community.rates.spend("mail.address", client_address(request))
+    community.rates.spend("mail", sent.get("email").strip().casefold()[:254])
     try:
         wanted = members.clean_email(sent.get("email"))
-        community.rates.spend("mail.address", client_address(request))
-        community.rates.spend("mail", wanted)
         with community.writing() as session:
             secret = changes.ask_for_email(session, sent.who.id, wanted)
     except CommunityError as error:

@@ -21,6 +21,7 @@ from peerscope.community import (
 )
 from peerscope.community import accounts as members
 from peerscope.community.mail import Mail
+from peerscope.community.passkeys import Place
 from peerscope.community.proofs import LEVELS, proofs_of
 from peerscope.community.sessions import close_session, open_session
 from peerscope.web.forms import back_to, form
@@ -248,6 +249,7 @@ def show(request: Request, template: str, status: int = 200, **values: object) -
         "first": False,
     }
     site = site_of(request)
-    blank |= {"to_log": False, "providers": site.community.elsewhere.providers.values()}
+    blank |= {"to_log": False, "can_passkey": Place.of(site.address).usable}
+    blank |= {"providers": site.community.elsewhere.providers.values()}
     page = site.page(request, f"accounts/{template}.html", status, **(blank | values))
     return own_answer(page)
