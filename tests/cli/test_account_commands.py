@@ -120,4 +120,7 @@ def test_a_site_whose_mails_would_lead_astray_does_not_start(home, monkeypatch) 
 def test_every_command_and_option_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
     for command in group.registered_commands:
-        assert f"`peerscope account {command.name}" in text
+        row = re.search(rf"^\| `peerscope account {command.name}.*$", text, re.MULTILINE)[0]
+        shown = CliRunner().invoke(app, ["account", command.name, "--help"]).stdout
+        options = set(re.findall(r"--[a-z-]+", shown)) - {"--help"}
+        assert options == set(re.findall(r"`(--[a-z-]+)`", row)), command.name
