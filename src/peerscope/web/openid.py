@@ -90,10 +90,12 @@ def _sign_in(
     site, who = site_of(request), visitor(request)
     with site.community.writing() as session:
         number = account_of(session, identity)
+        if again and (who is None or number != who.id):
+            raise NotAllowedError(
+                f"This is not the account at {provider.label} that yours goes with."
+            )
         if number is not None:
             prove(session, number, provider, identity)
-    if again and (who is None or number != who.id):
-        raise NotAllowedError(f"This is not the account at {provider.label} that yours goes with.")
     if number is not None:
         response = begin(request, number, f"oidc:{identity.issuer}", back)
         let_go(request, response)
