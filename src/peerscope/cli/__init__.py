@@ -7,7 +7,15 @@ import sys
 
 import typer
 
-from peerscope.cli import exporting, reports, reproducing, retrieval, stages, trust
+from peerscope.cli import (
+    accounts,
+    exporting,
+    reports,
+    reproducing,
+    retrieval,
+    stages,
+    trust,
+)
 from peerscope.cli.context import err
 from peerscope.cli.errors import Exit
 
@@ -25,6 +33,7 @@ exporting.register(app)
 retrieval.register(app)
 reproducing.register(app)
 trust.register(app)
+accounts.register(app)
 
 
 def main() -> None:
