@@ -19,6 +19,7 @@ HOLDS = {
     "reset": timedelta(hours=1),
     "email": timedelta(hours=24),
     "domain": timedelta(hours=24),
+    "vouch": timedelta(days=30),
 }
 """Kind of a link to how long it holds."""
 
