@@ -46,7 +46,9 @@ class ClaimOnRecord(Base):
 
     ``state`` is ``open``, ``accepted``, ``declined``, ``withdrawn`` or ``disputed``; ``route`` is how it
     was accepted (``orcid``, ``domain``, ``vouch``, ``moderator``; empty before), ``proof_id`` the proof that
-    it rests on, ``decided_by`` the account that decided (none where a rule did).
+    it rests on, ``decided_by`` the account that decided (none where a rule did). ``claimed_id`` is the record
+    as it was claimed, ``person_id`` the one that it is part of now: they differ while it is merged.
+    ``note`` is what the claimant tells the moderators, ``reason`` what a moderator answered.
     """
 
     __tablename__ = "claim_on_record"
@@ -62,8 +64,10 @@ class ClaimOnRecord(Base):
     )  # fmt: skip
     id: Mapped[int] = mapped_column(BigInt, primary_key=True)
     account_id: Mapped[int] = belongs()
+    claimed_id: Mapped[int] = mapped_column(BigInt)
     person_id: Mapped[int] = mapped_column(BigInt, index=True)
     state: Mapped[str] = mapped_column(String(16))
+    note: Mapped[str] = mapped_column(Text, default="")
     route: Mapped[str] = mapped_column(String(16), default="")
     evidence: Mapped[str] = mapped_column(Text, default="")
     proof_id: Mapped[int | None] = mapped_column(

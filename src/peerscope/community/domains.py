@@ -76,7 +76,7 @@ class Place:
 
 @dataclass(slots=True)
 class ImportedDomains:
-    """What an import of ROR did. ``bad`` counts quarantined records and domains; ``examples`` are the first."""
+    """What an import of ROR did; ``bad`` counts records and domains that did not go in."""
 
     institutions: int = 0
     domains: int = 0
@@ -170,8 +170,7 @@ def known_domains(session: Session) -> int:
 
 
 def place_of(session: Session, domain: str) -> Place | None:
-    """The registered domain that an address's domain is, or lies under: the longest that matches. One
-    statement.
+    """The longest registered domain that a domain is, or lies under. One statement.
 
     Args:
         session: Of the community's database.
@@ -190,7 +189,8 @@ def places_of(session: Session, domains: Iterable[str]) -> dict[str, Place]:
         .order_by(InstitutionDomain.domain, InstitutionDomain.name, InstitutionDomain.ror)
     )
     return {
-        domain: _place(domain, list(group)) for domain, group in groupby(rows, lambda row: row.domain)
+        domain: _place(domain, list(group))
+        for domain, group in groupby(rows, lambda row: row.domain)
     }
 
 
