@@ -44,7 +44,7 @@ class ClaimBlock:
 
 
 def claim_block(session: Session, person_id: int, visitor_id: int | None = None) -> ClaimBlock:
-    """What a person's page shows of claims. One statement while nobody owns the record, four else."""
+    """What a person's page shows of claims. One statement while nobody owns the record, three else."""
     of_page = ClaimOnRecord.person_id == person_id
     if visitor_id is not None:
         of_page |= ClaimOnRecord.account_id == visitor_id

@@ -94,7 +94,10 @@ class WorkConfirmation(Base):
 
 
 class Profile(Base):
-    """What the owner of a record says of themselves. All of it is empty until they write it."""
+    """What the owner of a record says of themselves; all of it is empty until they write it.
+
+    ``links`` are addresses of pages elsewhere, a line each.
+    """
 
     __tablename__ = "profile"
     account_id: Mapped[int] = mapped_column(
@@ -102,20 +105,10 @@ class Profile(Base):
     )
     bio: Mapped[str] = mapped_column(Text, default="")
     preferred_name: Mapped[str] = mapped_column(Text, default="")
+    links: Mapped[str] = mapped_column(Text, default="")
     available_for: Mapped[str] = mapped_column(Text, default="")
     available_since: Mapped[datetime | None] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
-
-
-class ProfileLink(Base):
-    """A page of the owner elsewhere."""
-
-    __tablename__ = "profile_link"
-    account_id: Mapped[int] = mapped_column(
-        BigInt, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True
-    )
-    position: Mapped[int] = mapped_column(Integer, primary_key=True)
-    url: Mapped[str] = mapped_column(Text)
 
 
 class ProfileHighlight(Base):

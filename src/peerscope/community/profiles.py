@@ -20,7 +20,6 @@ from peerscope.community.claiming_models import (
     ClaimOnRecord,
     Profile,
     ProfileHighlight,
-    ProfileLink,
     WorkConfirmation,
 )
 from peerscope.community.errors import CommunityError, NotThereError
@@ -72,15 +71,10 @@ class Words:
 
 
 def said_by(session: Session, account_id: int, profile: Profile | None = None) -> Said:
-    """What an account says of itself. Three statements, two where the profile was read before."""
+    """What an account says of itself. Two statements, one where the profile was read before."""
     kept = profile or session.get(Profile, account_id)
     if kept is None:
         return Said()
-    links = session.scalars(
-        select(ProfileLink.url)
-        .where(ProfileLink.account_id == account_id)
-        .order_by(ProfileLink.position)
-    ).all()
     chosen = session.execute(
         select(ProfileHighlight.work_id, ProfileHighlight.line)
         .where(ProfileHighlight.account_id == account_id)
@@ -92,7 +86,7 @@ def said_by(session: Session, account_id: int, profile: Profile | None = None) -
     return Said(
         kept.bio, kept.preferred_name, kept.available_for if holds else "",
         since if holds else None, until if holds else None, "" if holds else kept.available_for,
-        tuple(links), tuple(Highlight(row.work_id, row.line) for row in chosen),
+        tuple(kept.links.split()), tuple(Highlight(row.work_id, row.line) for row in chosen),
     )  # fmt: skip
 
 
@@ -126,13 +120,9 @@ def save_profile(
     kept.bio = clean_text(words.bio, LONGEST_BIO, "the text about you", least=0)
     kept.preferred_name, kept.updated_at = preferred, times.now()
     _set_available(kept, words.available_for)
-    for table in (ProfileLink, ProfileHighlight):
-        session.execute(delete(table).where(table.account_id == account_id))
+    kept.links = "\n".join(dict.fromkeys(links))
+    session.execute(delete(ProfileHighlight).where(ProfileHighlight.account_id == account_id))
     session.flush()
-    session.add_all(
-        ProfileLink(account_id=account_id, position=n, url=url)
-        for n, url in enumerate(dict.fromkeys(links))
-    )
     session.add_all(
         ProfileHighlight(account_id=account_id, position=n, work_id=one.work_id, line=one.line)
         for n, one in enumerate(highlights)

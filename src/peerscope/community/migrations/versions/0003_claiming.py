@@ -13,7 +13,7 @@ depends_on = None
 BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Moment = sa.DateTime(timezone=True)
 TABLES = (
-    "report_contact", "person_setting", "profile_highlight", "profile_link", "profile",
+    "report_contact", "person_setting", "profile_highlight", "profile",
     "work_confirmation", "claim_on_record", "site_secret", "institution_domain",
 )  # fmt: skip
 LIVE = sa.text("state IN ('open', 'accepted', 'disputed')")
@@ -104,30 +104,22 @@ def _profiles() -> None:
         sa.Column("account_id", BigInt, nullable=False),
         sa.Column("bio", sa.Text(), nullable=False),
         sa.Column("preferred_name", sa.Text(), nullable=False),
+        sa.Column("links", sa.Text(), nullable=False),
         sa.Column("available_for", sa.Text(), nullable=False),
         sa.Column("available_since", Moment, nullable=True),
         sa.Column("updated_at", Moment, nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("account_id"),
     )
-    for name, columns in (
-        ("profile_link", [sa.Column("url", sa.Text(), nullable=False)]),
-        (
-            "profile_highlight",
-            [
-                sa.Column("work_id", BigInt, nullable=False),
-                sa.Column("line", sa.Text(), nullable=False),
-            ],
-        ),
-    ):
-        op.create_table(
-            name,
-            sa.Column("account_id", BigInt, nullable=False),
-            sa.Column("position", sa.Integer(), nullable=False),
-            *columns,
-            sa.ForeignKeyConstraint(["account_id"], ["account.id"], ondelete="CASCADE"),
-            sa.PrimaryKeyConstraint("account_id", "position"),
-        )
+    op.create_table(
+        "profile_highlight",
+        sa.Column("account_id", BigInt, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("work_id", BigInt, nullable=False),
+        sa.Column("line", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("account_id", "position"),
+    )
 
 
 def _forget_contacts() -> None:
