@@ -53,7 +53,7 @@ def claim_block(session: Session, person_id: int, visitor_id: int | None = None)
         .join(Account, Account.id == ClaimOnRecord.account_id)
         .outerjoin(Profile, Profile.account_id == Account.id)
         .where(of_page, ClaimOnRecord.state.in_(LIVE), Account.state == "active")
-    ).tuples()
+    )
     owner, mine, elsewhere, others = None, None, None, 0
     for claim, account, profile in rows:
         if claim.person_id != person_id:

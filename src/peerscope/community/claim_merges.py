@@ -38,7 +38,7 @@ def claims_touched(session: Session, persons: Collection[int]) -> list[Touched]:
         .join(Account, Account.id == ClaimOnRecord.account_id)
         .where(ClaimOnRecord.person_id.in_(sorted(persons)), ClaimOnRecord.state.in_(LIVE))
         .order_by(ClaimOnRecord.person_id, ClaimOnRecord.created_at, ClaimOnRecord.id)
-    ).tuples()
+    )
     return [
         Touched(claim.id, claim.person_id, claim.account_id, name, claim.state)
         for claim, name in rows

@@ -109,7 +109,7 @@ def import_domains(session: Session, path: str | Path) -> ImportedDomains:
 def store_domains(session: Session, records: Iterable[Read]) -> ImportedDomains:
     """As `import_domains`, from records."""
     done = ImportedDomains()
-    before = set(session.execute(select(InstitutionDomain.domain, InstitutionDomain.ror)).tuples())
+    before = set(session.execute(select(InstitutionDomain.domain, InstitutionDomain.ror)))
     stated: dict[tuple[str, str], Organisation] = {}
     cut = False
     seen: set[str] = set()

@@ -152,7 +152,7 @@ def asks_about(session: Session, person_id: int) -> list[Asked]:
             Report.target == f"person:{person_id}", Report.kind.in_(KINDS), Report.state == "open"
         )
         .order_by(Report.id)
-    ).tuples()
+    )
     return [Asked(row, contact or "") for row, contact in rows]
 
 

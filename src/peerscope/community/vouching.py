@@ -124,7 +124,7 @@ def vouches_by(session: Session, voucher_id: int) -> list[Vouch]:
         .join(Account, Account.id == Proof.account_id)
         .where(Proof.kind == "vouch", Proof.verifier_id == voucher_id)
         .order_by(Proof.verified_at.desc(), Proof.id.desc())
-    ).tuples()
+    )
     moment = times.now()
     return [
         Vouch(
