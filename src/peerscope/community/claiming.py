@@ -52,6 +52,16 @@ def claim_of(session: Session, account_id: int) -> ClaimOnRecord | None:
     )
 
 
+def last_claim(session: Session, account_id: int, person_id: int) -> ClaimOnRecord | None:
+    """The latest claim of an account on a record, in whatever state. One statement."""
+    return session.scalar(
+        select(ClaimOnRecord)
+        .where(ClaimOnRecord.account_id == account_id, ClaimOnRecord.person_id == person_id)
+        .order_by(ClaimOnRecord.id.desc())
+        .limit(1)
+    )
+
+
 def owner_of(session: Session, person_id: int) -> int | None:
     """The account that owns a record, while it is not suspended. One statement."""
     return session.scalar(

@@ -20,7 +20,18 @@ from peerscope.reproduce import load_registry
 from peerscope.reproduce.overview import Overview
 from peerscope.reproduce.store import Store
 from peerscope.settings import Settings
-from peerscope.web import accounts, api, claims, claims_api, history, pages
+from peerscope.web import (
+    accounts,
+    api,
+    claiming,
+    claims,
+    claims_api,
+    history,
+    pages,
+    privacy,
+    profile,
+    proofs,
+)
 from peerscope.web.errors import (
     http_error,
     invalid_request,
@@ -29,6 +40,7 @@ from peerscope.web.errors import (
     unexpected,
 )
 from peerscope.web.site import Site
+from peerscope.web.visible import Visible
 from peerscope.web.visitor import SignInNeeded, see_visitor
 
 STATIC = Path(__file__).parent / "static"
@@ -71,13 +83,14 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    people = community or Community(settings)
     app.state.site = Site(
         settings,
         database,
-        discovery,
+        Visible(discovery, lambda: people.kept.now().hidden),
         readers or Readers(settings.readers),
         overview or Overview(load_registry(), Store(settings.reproductions)),
-        community or Community(settings),
+        people,
     )
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(see_visitor)
@@ -88,6 +101,10 @@ def create_app(
     app.include_router(claims.router)
     app.include_router(history.router)
     app.include_router(accounts.router)
+    app.include_router(proofs.router)
+    app.include_router(claiming.router)
+    app.include_router(profile.router)
+    app.include_router(privacy.router)
     app.include_router(pages.router)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(SignInNeeded, sign_in_needed)
