@@ -190,7 +190,7 @@ def test_a_site_without_ror_says_so(community) -> None:
     with community.writing() as session:
         assert known_domains(session) == 0
         with pytest.raises(CommunityError, match="knows no domains"):
-            ask_domain(session, ada, "ada@example.edu")
+            ask_domain(session, 1, "ada@example.edu")
 
 
 def test_an_address_is_proved_by_its_mail_and_not_kept(three, make_account) -> None:
