@@ -16,6 +16,7 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 PLACES = [
     "home", "search", "filtered", "nothing", "works", "work", "crowd", "hostile", "person", "prolific",
     "topic", "institution", "venue", "name", "people", "nobody", "topics", "about", "error", "claims", "claim", "attempt",
+    "claim on a record", "correct", "privacy",
 ]  # fmt: skip
 
 
@@ -43,6 +44,9 @@ def places(numbers, site) -> dict[str, str]:
         "about": "/about",
         "error": "/nowhere",
         "claims": "/claims",
+        "claim on a record": f"{person}/claim",
+        "correct": f"{person}/correct",
+        "privacy": "/privacy",
         "claim": "/claims/simsiam-9",
         "attempt": f"/attempts/{Store(site[0].reproductions).attempts()[0].id}",
     }

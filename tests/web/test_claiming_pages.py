@@ -84,7 +84,7 @@ def test_from_unclaimed_to_claimed_by_an_address(society, ids, caplog) -> None:
     assert "It waits for one of the ways below" in page
     assert "KAIST" in page and "Decides: a rule, at once" in page
     society.post(ada, f"{person}/claim/withdraw")
-    proofs = society.post(ada, "/me/proofs/domain", "/me/proofs", address="cz@rcv.kaist.ac.kr")
+    proofs = society.post(ada, "/me/proofs/domain", "/me/proofs", mail="cz@rcv.kaist.ac.kr")
     assert "is on its way" in proofs.text and "cz@rcv.kaist.ac.kr" in proofs.text
     link = re.findall(r"http://testserver(/me/proofs/domain/[\w-]+)", caplog.text)[-1]
     assert "kaist.ac.kr" in ada.get(link).text
@@ -107,7 +107,7 @@ def test_from_unclaimed_to_claimed_by_an_address(society, ids, caplog) -> None:
 
 def test_a_link_of_another_account_proves_nothing(society, caplog) -> None:
     ada, eve = society.member("Ada Example"), society.member("Eve Other")
-    society.post(ada, "/me/proofs/domain", "/me/proofs", address="ada@kaist.ac.kr")
+    society.post(ada, "/me/proofs/domain", "/me/proofs", mail="ada@kaist.ac.kr")
     link = re.findall(r"http://testserver(/me/proofs/domain/[\w-]+)", caplog.text)[-1]
     assert eve.get(link).status_code == 404
     assert society.post(eve, link).status_code == 404
@@ -123,8 +123,8 @@ def test_asking_for_a_mail_answers_the_same_whoever_has_the_address(society) -> 
 
         kept = _hash(session, "taken@kaist.ac.kr")
         add_proof(session, ada.account_id, "domain", value="kaist.ac.kr", value_hash=kept)
-    one = society.post(eve, "/me/proofs/domain", "/me/proofs", address="taken@kaist.ac.kr")
-    two = society.post(eve, "/me/proofs/domain", "/me/proofs", address="other@kaist.ac.kr")
+    one = society.post(eve, "/me/proofs/domain", "/me/proofs", mail="taken@kaist.ac.kr")
+    two = society.post(eve, "/me/proofs/domain", "/me/proofs", mail="other@kaist.ac.kr")
     plain = [re.sub(r'value="[0-9a-f.]+"|\w+@kaist', "", one.text) for one in (one, two)]
     assert plain[0] == plain[1]
 
@@ -132,9 +132,7 @@ def test_asking_for_a_mail_answers_the_same_whoever_has_the_address(society) -> 
 def test_mails_to_strangers_are_few(society, caplog) -> None:
     ada = society.member("Ada Example")
     codes = [
-        society.post(
-            ada, "/me/proofs/domain", "/me/proofs", address="victim@kaist.ac.kr"
-        ).status_code
+        society.post(ada, "/me/proofs/domain", "/me/proofs", mail="victim@kaist.ac.kr").status_code
         for _ in range(5)
     ]
     assert codes == [200, 200, 200, 429, 429]

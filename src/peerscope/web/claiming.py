@@ -10,12 +10,20 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy.orm import Session
 
-from peerscope.community import CommunityError, claim_vouches, claiming, person_settings, vouching
+from peerscope.community import (
+    CommunityError,
+    claim_vouches,
+    claiming,
+    person_settings,
+    times,
+    vouching,
+)
 from peerscope.community.accounts import names_of
 from peerscope.community.claim_block import ClaimBlock, claim_block
-from peerscope.community.claim_evidence import current_person, facts_of, joint_works
-from peerscope.community.claim_routes import coauthors_of, routes_for
-from peerscope.community.proofs import levels_of
+from peerscope.community.claim_evidence import Facts, current_person, facts_of, joint_works
+from peerscope.community.claim_routes import Route, coauthors_of, routes_for
+from peerscope.community.claiming_models import ClaimOnRecord
+from peerscope.community.proofs import Shown, levels_of, proofs_of
 from peerscope.discover.results import work_titles
 from peerscope.record.models import Person
 from peerscope.web.forms import form
@@ -130,12 +138,29 @@ def _claim_page(
             last=last,
             coauthors=coauthors_of(session, record, person.id) if mine else [],
             to_vouch=to_vouch,
-            claims=claims if judging else [],
+            judged=[_judged(session, record, facts, one) for one in claims] if judging else [],
             vouched=[one for one in claims if who and one.route == "vouch" and one.decided_by == who.id],
             names=names_of(session, accounts),
             levels=levels_of(session, accounts),
             error=error,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A claim as moderators see it: with the proofs in force, and where each way stands for it."""
+
+    claim: ClaimOnRecord
+    proofs: tuple[Shown, ...]
+    ways: tuple[Route, ...]
+
+
+def _judged(session: Session, record: Session, facts: Facts, claim: ClaimOnRecord) -> Judged:
+    proofs = (one for one in proofs_of(session, claim.account_id) if one.in_force(times.now()))
+    ways = routes_for(session, record, facts, claim.account_id)
+    return Judged(
+        claim, tuple(proofs), tuple(way for way in ways if way.kind in ("orcid", "domain"))
+    )
 
 
 @router.post("/people/A{number:int}/claim")

@@ -61,7 +61,7 @@ def _page(request: Request, who: Visitor, status: int = 200, **values: object) -
 @router.post(PAGE + "/domain")
 def ask_domain(request: Request, sent: Form, later: BackgroundTasks) -> Response:
     """Mail a link to an address at an institution. The answer is the same whoever has the address."""
-    site, address = site_of(request), sent.get("address")
+    site, address = site_of(request), sent.get("mail")
     try:
         with site.community.writing() as session:
             normal, place, secret = domains.ask_domain(session, sent.who.id, address)
