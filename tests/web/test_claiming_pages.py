@@ -197,7 +197,8 @@ def test_only_moderators_and_admins_judge(society, ids) -> None:
     assert society.post(moderator, f"{person}/claim/decide", **fields).status_code == 303
     society.post(admin, f"{person}/claim/attest", claim=claim.id, reason="I saw a staff card.")
     public = society.browser().get(person).text
-    assert "Claimed by its owner (L5)" in public and "I saw a staff card." in public
+    assert "Claimed by its owner (L5)" in public and "by <bdi>Ad</bdi>" in public
+    assert "I saw a staff card." in public
     lost = society.post(admin, "/people/A1/claim/attest", claim=claim.id, reason="I saw a card.")
     assert lost.status_code == 404, "the claim is on another record"
 
@@ -395,7 +396,8 @@ def test_a_coauthor_is_asked_and_vouches_through_the_page(society, ids) -> None:
     line = {"claim": claim, "line": "We wrote five papers together."}
     assert society.post(eve, f"{person}/claim/vouch", **line).status_code == 404
     assert society.post(coauthor, f"{person}/claim/vouch", **line).status_code == 303
-    assert "We wrote five papers together." in society.browser().get(person).text
+    public = society.browser().get(person).text
+    assert "We wrote five papers together." in public and "(<bdi>In So Kweon</bdi>)" in public
     assert "You vouched for this claim" in coauthor.get(f"{person}/claim").text
     society.post(coauthor, f"{person}/claim/vouch", claim=claim, back="yes")
     with society.community.reading() as session:
@@ -410,8 +412,11 @@ def test_a_persons_page_costs_few_statements_of_the_community(society, ids) -> N
     assert seen.count == 1
     owner = make_owner(society, ids["kang"], "Kang Zhang")
     society.post(owner, f"{person}/profile", bio="Hello.")
+    voucher = society.member("Vera Verified").account_id
+    with society.community.writing() as session:
+        add_proof(session, owner.account_id, "vouch", note="We met.", verifier_id=voucher)
     with count_statements(society.community.database.engine) as seen:
-        browser.get(person)
+        assert "Vera Verified" in browser.get(person).text
     assert seen.count == 3
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from peerscope.community import times
+from peerscope.community.accounts import names_of
 from peerscope.community.claiming_models import LIVE, ClaimOnRecord, Profile
 from peerscope.community.models import Account
 from peerscope.community.profiles import Said, said_by
@@ -17,7 +18,11 @@ from peerscope.community.proofs import Shown, proofs_of
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who owns a record, what they showed, what they say. ``since`` is when the claim was accepted."""
+    """Who owns a record, what they showed, what they say.
+
+    ``since`` is when the claim was accepted; ``vouchers`` are the names of the accounts behind proofs,
+    ``voucher`` that of the coauthor by whom the claim was accepted.
+    """
 
     account_id: int
     name: str
@@ -26,7 +31,9 @@ class Owner:
     route: str
     evidence: str
     proofs: tuple[Shown, ...]
+    vouchers: dict[int, str]
     said: Said
+    voucher: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,12 @@ def _owner(
     session: Session, claim: ClaimOnRecord, account: Account, profile: Profile | None
 ) -> Owner:
     proofs = tuple(one for one in proofs_of(session, account.id) if one.in_force(times.now()))
+    sayers = {one.verifier_id for one in proofs if one.verifier_id is not None}
+    sayers |= {claim.decided_by} if claim.route == "vouch" and claim.decided_by else set()
+    names = names_of(session, sayers) if sayers else {}
     said = said_by(session, account.id, profile) if profile is not None else Said()
     return Owner(
         account.id, account.name, max((one.rung for one in proofs), default=0),
-        times.utc(claim.decided_at or claim.created_at), claim.route, claim.evidence, proofs, said,
+        times.utc(claim.decided_at or claim.created_at), claim.route, claim.evidence, proofs,
+        names, said, names.get(claim.decided_by or 0, "") if claim.route == "vouch" else "",
     )  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import Boolean, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from peerscope.community.models import Base, BigInt, Moment, belongs
@@ -96,7 +96,8 @@ class WorkConfirmation(Base):
 class Profile(Base):
     """What the owner of a record says of themselves; all of it is empty until they write it.
 
-    ``links`` are addresses of pages elsewhere, a line each.
+    ``links`` are addresses of pages elsewhere, a line each; ``highlights`` numbers of works with the owner's
+    words, a line each.
     """
 
     __tablename__ = "profile"
@@ -106,21 +107,10 @@ class Profile(Base):
     bio: Mapped[str] = mapped_column(Text, default="")
     preferred_name: Mapped[str] = mapped_column(Text, default="")
     links: Mapped[str] = mapped_column(Text, default="")
+    highlights: Mapped[str] = mapped_column(Text, default="")
     available_for: Mapped[str] = mapped_column(Text, default="")
     available_since: Mapped[datetime | None] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
-
-
-class ProfileHighlight(Base):
-    """A work that the owner chose, with a line of theirs."""
-
-    __tablename__ = "profile_highlight"
-    account_id: Mapped[int] = mapped_column(
-        BigInt, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True
-    )
-    position: Mapped[int] = mapped_column(Integer, primary_key=True)
-    work_id: Mapped[int] = mapped_column(BigInt)
-    line: Mapped[str] = mapped_column(Text)
 
 
 class PersonSetting(Base):

@@ -19,7 +19,6 @@ from peerscope.community.claiming import require_owner
 from peerscope.community.claiming_models import (
     ClaimOnRecord,
     Profile,
-    ProfileHighlight,
     WorkConfirmation,
 )
 from peerscope.community.errors import CommunityError, NotThereError
@@ -71,22 +70,18 @@ class Words:
 
 
 def said_by(session: Session, account_id: int, profile: Profile | None = None) -> Said:
-    """What an account says of itself. Two statements, one where the profile was read before."""
+    """What an account says of itself. One statement, none where the profile was read before."""
     kept = profile or session.get(Profile, account_id)
     if kept is None:
         return Said()
-    chosen = session.execute(
-        select(ProfileHighlight.work_id, ProfileHighlight.line)
-        .where(ProfileHighlight.account_id == account_id)
-        .order_by(ProfileHighlight.position)
-    ).all()
+    chosen = [one.partition(" ") for one in kept.highlights.split("\n") if one]
     since = times.utc(kept.available_since) if kept.available_since else None
     until = since + YEAR if since else None
     holds = until is not None and until > times.now()
     return Said(
         kept.bio, kept.preferred_name, kept.available_for if holds else "",
         since if holds else None, until if holds else None, "" if holds else kept.available_for,
-        tuple(kept.links.split()), tuple(Highlight(row.work_id, row.line) for row in chosen),
+        tuple(kept.links.split()), tuple(Highlight(int(work), line) for work, _, line in chosen),
     )  # fmt: skip
 
 
@@ -121,12 +116,8 @@ def save_profile(
     kept.preferred_name, kept.updated_at = preferred, times.now()
     _set_available(kept, words.available_for)
     kept.links = "\n".join(dict.fromkeys(links))
-    session.execute(delete(ProfileHighlight).where(ProfileHighlight.account_id == account_id))
+    kept.highlights = "\n".join(f"{one.work_id} {one.line}" for one in highlights)
     session.flush()
-    session.add_all(
-        ProfileHighlight(account_id=account_id, position=n, work_id=one.work_id, line=one.line)
-        for n, one in enumerate(highlights)
-    )
     audit.record(session, audit.actor_of(account_id), "profile.save", f"person:{person_id}")
 
 

@@ -13,7 +13,7 @@ depends_on = None
 BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Moment = sa.DateTime(timezone=True)
 TABLES = (
-    "report_contact", "person_setting", "profile_highlight", "profile",
+    "report_contact", "person_setting", "profile",
     "work_confirmation", "claim_on_record", "site_secret", "institution_domain",
 )  # fmt: skip
 LIVE = sa.text("state IN ('open', 'accepted', 'disputed')")
@@ -105,20 +105,12 @@ def _profiles() -> None:
         sa.Column("bio", sa.Text(), nullable=False),
         sa.Column("preferred_name", sa.Text(), nullable=False),
         sa.Column("links", sa.Text(), nullable=False),
+        sa.Column("highlights", sa.Text(), nullable=False),
         sa.Column("available_for", sa.Text(), nullable=False),
         sa.Column("available_since", Moment, nullable=True),
         sa.Column("updated_at", Moment, nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("account_id"),
-    )
-    op.create_table(
-        "profile_highlight",
-        sa.Column("account_id", BigInt, nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("work_id", BigInt, nullable=False),
-        sa.Column("line", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["account_id"], ["account.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("account_id", "position"),
     )
 
 
