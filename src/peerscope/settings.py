@@ -30,6 +30,8 @@ class Settings(BaseSettings):
             ``home``.
         sign_up: Who may join: ``open`` (anybody with an e-mail address) or ``closed`` (whom an admin sends a
             link).
+        people_noindex: Which people's pages ask search engines to leave them out: ``none``, ``unclaimed`` or
+            ``all``; besides, an owner may ask for their own.
         mail_from: Sender of the site's mails.
         smtp_host: Mail server; empty means that mails go to the log, for the operator to see.
         smtp_port: Its port.
@@ -61,6 +63,7 @@ class Settings(BaseSettings):
     retrain_hours: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     community_url: str = ""
     sign_up: str = Field(default="open", pattern="^(open|closed)$")
+    people_noindex: str = Field(default="none", pattern="^(none|unclaimed|all)$")
     mail_from: str = ""
     smtp_host: str = ""
     smtp_port: int = Field(default=587, ge=1, le=65535)

@@ -17,6 +17,7 @@ PLACES = [
     "home", "search", "filtered", "nothing", "works", "work", "crowd", "hostile", "person", "prolific", "trust", "past",
     "topic", "institution", "venue", "name", "people", "nobody", "topics", "about", "error", "claims", "claim", "attempt",
     "sign in", "join", "reset",
+    "claim on a record", "correct", "privacy",
 ]  # fmt: skip
 
 
@@ -49,6 +50,9 @@ def places(numbers, site) -> dict[str, str]:
         "join": "/join",
         "reset": "/reset",
         "claims": "/claims",
+        "claim on a record": f"{person}/claim",
+        "correct": f"{person}/correct",
+        "privacy": "/privacy",
         "claim": "/claims/simsiam-9",
         "attempt": f"/attempts/{Store(site[0].reproductions).attempts()[0].id}",
     }

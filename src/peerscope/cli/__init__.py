@@ -9,6 +9,7 @@ import typer
 
 from peerscope.cli import (
     accounts,
+    domains,
     exporting,
     reports,
     reproducing,
@@ -34,6 +35,7 @@ retrieval.register(app)
 reproducing.register(app)
 trust.register(app)
 accounts.register(app)
+domains.register(app)
 
 
 def main() -> None:

@@ -16,6 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from peerscope.cli.context import err, out
 from peerscope.cli.errors import CommandError
 from peerscope.community import Community
+from peerscope.community.claim_merges import follow_merges
+from peerscope.community.expiry import remind_of_expiry
 from peerscope.community.openid import check_settings
 from peerscope.discover import SiteDiscovery
 from peerscope.discover.improving import improving
@@ -48,6 +50,9 @@ def serve_site(settings: Settings, database: Database) -> None:
         err.print(f"[bold red]Without histories of readers:[/] {error}", highlight=False)
     community = Community(settings)
     address = _address(listener)
+    with community.writing() as people, database.session() as record:
+        remind_of_expiry(people)
+        follow_merges(people, record)
     app = create_app(settings, database, discovery, readers, community=community, address=address)
     out.print(f"Serving {settings.site_name} at {address} (Ctrl-C stops it)")
     link = community.first_admin()

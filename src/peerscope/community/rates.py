@@ -16,6 +16,11 @@ RULES = {
     "sign-in.address": "60 per 10 minute",
     "mail": "3 per hour",  # to one e-mail address
     "mail.address": "20 per hour",
+    "claim": "6 per day",  # claims on records, of one account
+    "claim.ask": "6 per day",
+    "domain": "6 per day",
+    "vouch.link": "10 per day",
+    "correct.address": "5 per day",  # requests about a person's page, from one address
     "write": "120 per 10 minute",
     "write.day": "1500 per day",
 }

@@ -24,12 +24,16 @@ from peerscope.web import (
     account_settings,
     accounts,
     api,
+    claiming,
     claims,
     claims_api,
     history,
     openid,
     pages,
     passkeys,
+    privacy,
+    profile,
+    proofs,
     trust,
 )
 from peerscope.web.errors import (
@@ -40,6 +44,7 @@ from peerscope.web.errors import (
     unexpected,
 )
 from peerscope.web.site import Site, site_of
+from peerscope.web.visible import Visible
 from peerscope.web.visitor import SignInNeeded, see_visitor
 
 STATIC = Path(__file__).parent / "static"
@@ -88,13 +93,14 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    people = community or Community(settings)
     app.state.site = Site(
         settings,
         database,
-        discovery,
+        Visible(discovery, lambda: people.kept.now().hidden),
         readers or Readers(settings.readers),
         overview or Overview(load_registry(), Store(settings.reproductions)),
-        community or Community(settings),
+        people,
         address,
     )
     app.add_middleware(GZipMiddleware, minimum_size=1000)
@@ -110,6 +116,10 @@ def create_app(
     app.include_router(openid.router)
     app.include_router(passkeys.router)
     app.include_router(account_settings.router)
+    app.include_router(proofs.router)
+    app.include_router(claiming.router)
+    app.include_router(profile.router)
+    app.include_router(privacy.router)
     app.include_router(pages.router)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(SignInNeeded, sign_in_needed)

@@ -35,6 +35,7 @@ from peerscope.record.read import (
 from peerscope.record.read.shapes import LISTED_AUTHORS
 from peerscope.record.read.sources import sources_of_record
 from peerscope.web.asked import Asked, asked, page_in
+from peerscope.web.claiming import asking_robots, claims_part
 from peerscope.web.claims import runs_of
 from peerscope.web.reader import Present, for_everyone, keeping, own_answer, remember
 from peerscope.web.site import KINDS, PLACES, Site, site_of
@@ -47,7 +48,9 @@ NUMBER = r"([WATIS])(\d{1,15})"
 SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
-NOT_FOR_ROBOTS = ("/search", "/history", "/me", "/join", "/sign-in", "/reset", "/api/")
+NOT_FOR_ROBOTS = (
+    "/search", "/history", "/me", "/join", "/sign-in", "/reset", "/vouch/", "/api/",
+)  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}
 
 
@@ -61,7 +64,7 @@ def home(request: Request) -> Response:
             totals=totals(session),
             works=recent_works(session, 6),
             topics=listing(session, "T", 1).page.rows[:14],
-            people=listing(session, "A", 1).page.rows[:12],
+            people=listing(session, "A", 1, without=site.community.kept.now().hidden).page.rows[:12],
         )  # fmt: skip
 
 
@@ -217,8 +220,10 @@ def _person(request: Request, letter: str, number: int) -> Response:
         if page.person.merged_into_id is not None:
             return RedirectResponse(f"/people/A{page.person.merged_into_id}", 301)
         known = compact(site, session, page)
-        return site.page(
+        claimed = claims_part(request, session, number)
+        shown = site.page(
             request, "person.html",
+            claimed=claimed,
             page=page,
             person=page.person,
             near=site.discovery.neighbours("A", number, 8),
@@ -230,6 +235,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             said=said(known) if known else [],
             coverage=coverage(known) if known else "",
         )  # fmt: skip
+    return asking_robots(shown, claimed.noindex)
 
 
 def _name_key(session: Session, person: Person) -> str:
@@ -305,7 +311,8 @@ def listed(request: Request, place: str) -> Response:
     query = given.get("q", "").replace("\x00", "")[:100]
     sort = "name" if given.get("sort") == "name" else "works"
     with site.database.session() as session:
-        found = listing(session, LETTERS[place], page_in(given), query, sort)
+        hidden = site.community.kept.now().hidden if place == "people" else ()
+        found = listing(session, LETTERS[place], page_in(given), query, sort, hidden)
         return site.page(request, "list.html", found=found, place=place, kind=KINDS[LETTERS[place]])
 
 
