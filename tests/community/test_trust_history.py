@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, func, select, update
 
 from peerscope.community import CommunityError, NotAllowedError
+from peerscope.community.claiming_models import ClaimOnRecord, WorkConfirmation
 from peerscope.community.models import Account, Proof
 from peerscope.community.proofs import add_proof, revoke_proof
 from peerscope.community.times import now
@@ -17,7 +18,7 @@ from peerscope.community.trust import Evidence, snapshot
 from peerscope.community.trust.evidence import UNCLAIMED, WorkFacts
 from peerscope.community.trust.history import PER_PAGE, history, keep
 from peerscope.community.trust.models import TrustRecord, TrustReply
-from peerscope.community.trust.replies import LONGEST_REPLY, replies, reply
+from peerscope.community.trust.replies import LONGEST_REPLY, exported, replies, reply
 from peerscope.community.trust.standing import standing_of
 
 ADA = 7
@@ -116,8 +117,7 @@ def test_standing_follows_claims_proofs_and_their_end(community, owner) -> None:
         add_proof(session, owner, "email", value_hash="x", issuer="test")
         orcid = add_proof(session, owner, "orcid", value="0000-0002-1825-0097", issuer="orcid.org")
         domain = add_proof(session, owner, "domain", value="uni.example")
-        _, all_of_them = standing_of(session, ADA, confirmed={3: date(2026, 1, 2)})
-        assert all_of_them.confirmed == {(3, "2026-01-02")}
+        _, all_of_them = standing_of(session, ADA)
         assert (all_of_them.claimed, all_of_them.level) == (True, "L3")
         value = snapshot(Evidence(ADA, "A", standing=all_of_them)).of("identity").to_dict()
         assert value["value_exact"] == "6/11"
@@ -167,6 +167,25 @@ def test_only_the_owner_replies_and_can_take_it_back(community, owner, make_acco
         assert replies(session, ADA)["authorship"].text == "Now they are gone."
         reply(session, owner, ADA, "authorship", "  ")
         assert set(replies(session, ADA)) == {"integrity"}
+        (kept,) = exported(session, owner)
+        assert (kept["person"], kept["statement"]) == ("A7", "integrity")
+        assert kept["text"] == "We asked for this retraction ourselves."
         session.get(Account, owner).person_id = None
         session.flush()
         assert replies(session, ADA) == {}, "a reply stands while the record is theirs"
+
+
+def test_works_that_the_owner_confirmed_count_while_the_record_is_theirs(community, owner) -> None:
+    with community.writing() as session:
+        session.add_all(
+            WorkConfirmation(account_id=owner, work_id=work, verdict=verdict, at=now())
+            for work, verdict in ((1, "mine"), (2, "not_mine"))
+        )
+        session.flush()
+        assert standing_of(session, ADA)[1].confirmed == frozenset()
+        claim = ClaimOnRecord(
+            account_id=owner, claimed_id=ADA, person_id=ADA, state="accepted", created_at=now()
+        )
+        session.add(claim)
+        session.flush()
+        assert standing_of(session, ADA)[1].confirmed == {(1, now().date().isoformat())}

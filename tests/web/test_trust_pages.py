@@ -243,6 +243,36 @@ def test_addresses_of_nobody_and_of_those_who_moved(client, site, kang) -> None:
             session.execute(update(Person).where(Person.id == moved).values(merged_into_id=None))
 
 
+def test_a_hidden_person_has_no_snapshot_to_see(society, numbers) -> None:
+    from peerscope.community.person_settings import set_person, show_again
+
+    number = numbers["person:Ada2 Author2"]
+    client, moderator = (
+        society.member("Reading Example"),
+        society.member("Mod Example", role="moderator"),
+    )
+    with society.community.writing() as session:
+        set_person(session, number, moderator.account_id, hidden=True)
+    society.community.kept.forget()
+    try:
+        for page in ("trust", "trust.json", "trust/history"):
+            assert client.get(f"/people/A{number}/{page}").status_code == 410
+            assert moderator.get(f"/people/A{number}/{page}").status_code == 200
+        for form in ("reply", "report"):
+            assert (
+                society.post(client, f"/people/A{number}/trust/{form}", text="x").status_code == 410
+            )
+    finally:
+        with society.community.writing() as session:
+            show_again(session, moderator.account_id, number)
+        society.community.kept.forget()
+
+
+def test_search_engines_are_asked_to_leave_snapshots_out(client, kang) -> None:
+    for page in ("trust", "trust.json", "trust/history"):
+        assert client.get(f"{kang}/{page}").headers["x-robots-tag"] == "noindex"
+
+
 def test_the_formula_has_a_page(client) -> None:
     answer = client.get("/trust/formula")
     assert answer.headers["content-type"].startswith("text/plain")

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date
-from types import MappingProxyType
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from peerscope.community.models import Account
+from peerscope.community.profiles import confirmed_works
 from peerscope.community.proofs import Shown, proofs_of
 from peerscope.community.trust.evidence import UNCLAIMED, ProofFacts, ReviewFacts, Standing
-
-NOTHING: Mapping[int, date] = MappingProxyType({})
 
 
 def standing_of(
     session: Session,
     person: int,
     *,
-    confirmed: Mapping[int, date] = NOTHING,
     reviews: tuple[ReviewFacts, ...] | None = None,
 ) -> tuple[int | None, Standing]:
-    """The account that owns a person's record, if one does, and what it showed. Two statements at most.
+    """The account that owns a person's record, if one does, and what it showed. Three statements at most.
 
     Args:
         session: Of the community's database.
         person: Number of the person.
-        confirmed: Number of each work that the owner confirmed, and the day.
         reviews: From `reviews_of`; ``None`` while the site has none to look at.
     """
     owner = session.scalar(
@@ -37,6 +30,7 @@ def standing_of(
     if owner is None:
         return None, UNCLAIMED if reviews is None else Standing(reviews=reviews)
     proofs = proofs_of(session, owner)
+    confirmed = confirmed_works(session, person)
     level = max((proof.rung for proof in proofs if proof.in_force()), default=0)
     return owner, Standing(
         claimed=True,
