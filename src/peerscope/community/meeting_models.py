@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import (
     Boolean,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     SmallInteger,
@@ -83,7 +84,8 @@ class Collection(Base):
 class CollectionMember(Base):
     """Somebody invited to a collection: ``editor`` or ``viewer``, once they accepted.
 
-    A declined invitation stays, so that it cannot be repeated; whoever invited is not told.
+    A declined invitation stays, so that it cannot be repeated, and whoever invited is not told; one that was
+    declined and then taken back is ``gone``: out of sight.
     """
 
     __tablename__ = "collection_member"
@@ -94,13 +96,13 @@ class CollectionMember(Base):
         BigInt, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True, index=True
     )
     role: Mapped[str] = mapped_column(String(16))
-    state: Mapped[str] = mapped_column(String(16))  # invited, accepted, declined
+    state: Mapped[str] = mapped_column(String(16))  # invited, accepted, declined, gone
     invited_by: Mapped[int | None] = by_somebody()
     invited_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class CollectionWork(Base):
-    """A work in a collection, with its place (from 0, without gaps), a note and tags."""
+    """A work in a collection, with its place (from 0, without gaps) and tags."""
 
     __tablename__ = "collection_work"
     collection_id: Mapped[int] = mapped_column(
@@ -108,10 +110,29 @@ class CollectionWork(Base):
     )
     work_id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False, index=True)
     place: Mapped[int] = mapped_column(Integer)
-    note: Mapped[str] = mapped_column(Text, default="")
     tags: Mapped[str] = mapped_column(Text, default="")
     added_by: Mapped[int | None] = by_somebody()
     added_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class CollectionNote(Base):
+    """What one account says of a work in a collection."""
+
+    __tablename__ = "collection_note"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["collection_id", "work_id"],
+            ["collection_work.collection_id", "collection_work.work_id"],
+            ondelete="CASCADE",
+        ),
+    )
+    collection_id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    work_id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    account_id: Mapped[int] = mapped_column(
+        BigInt, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    text: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class CollectionChange(Base):

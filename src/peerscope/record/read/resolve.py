@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session
 
-from peerscope.record.models import Identifier, Work
+from peerscope.record.models import Authorship, Identifier, Person, Work
+
+LONGEST_WAY = 50
+"""Joins of people one after the other that are followed."""
 
 
 def entity_of_identifier(session: Session, entity: str, scheme: str, value: str) -> int | None:
@@ -58,3 +61,37 @@ def bearing(pairs: Iterable[tuple[str, str]]) -> Select[str, str, int, str]:
             tuple_(Identifier.scheme, Identifier.value).in_(sorted(pairs)),
         )
     )
+
+
+def current_people(session: Session, numbers: Iterable[int]) -> dict[int, int]:
+    """Who people are now, where some were joined with others. One statement for each step of the way.
+
+    Args:
+        session: Of the record.
+        numbers: People's numbers; those that the record does not know are left out of the answer.
+    """
+    now = {number: number for number in numbers}
+    for _ in range(LONGEST_WAY):
+        rows = session.execute(
+            select(Person.id, Person.merged_into_id).where(Person.id.in_(set(now.values())))
+        )
+        heirs = {row.id: row.merged_into_id for row in rows}
+        now = {first: heirs[at] or at for first, at in now.items() if at in heirs}
+        if not any(heirs.values()):
+            break
+    return now
+
+
+def authors_among(session: Session, work_id: int, people: Iterable[int]) -> set[int]:
+    """Which of some people are authors of a work, as the record has it now; two statements or more."""
+    now = current_people(session, people)
+    if not now:
+        return set()
+    written = set(
+        session.scalars(
+            select(Authorship.person_id).where(
+                Authorship.work_id == work_id, Authorship.person_id.in_(set(now.values()))
+            )
+        )
+    )
+    return {number for number, at in now.items() if at in written}

@@ -13,7 +13,7 @@ depends_on = None
 BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TABLES = (
     "review_reply", "review_version", "review", "reaction", "vote", "collection_change",
-    "collection_work", "collection_member", "collection", "saved_work", "follow",
+    "collection_note", "collection_work", "collection_member", "collection", "saved_work", "follow",
 )  # fmt: skip
 
 
@@ -161,7 +161,6 @@ def upgrade() -> None:
         sa.Column("collection_id", BigInt, nullable=False),
         sa.Column("work_id", BigInt, autoincrement=False, nullable=False),
         sa.Column("place", sa.Integer(), nullable=False),
-        sa.Column("note", sa.Text(), nullable=False),
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("added_by", BigInt, nullable=True),
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
@@ -171,6 +170,22 @@ def upgrade() -> None:
     )
     op.create_index("ix_collection_work_added_by", "collection_work", ["added_by"], unique=False)
     op.create_index("ix_collection_work_work_id", "collection_work", ["work_id"], unique=False)
+    op.create_table(
+        "collection_note",
+        sa.Column("collection_id", BigInt, autoincrement=False, nullable=False),
+        sa.Column("work_id", BigInt, autoincrement=False, nullable=False),
+        sa.Column("account_id", BigInt, nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["collection_id", "work_id"],
+            ["collection_work.collection_id", "collection_work.work_id"],
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("collection_id", "work_id", "account_id"),
+    )
+    op.create_index("ix_collection_note_account_id", "collection_note", ["account_id"])
     op.create_table(
         "review_reply",
         sa.Column("id", BigInt, nullable=False),
