@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from peerscope.community import audit
@@ -109,6 +110,19 @@ def works_of(session: Session, collection_id: int) -> list[Held]:
         )
         for row in rows
     ]
+
+
+def works_in(session: Session, collection_ids: Sequence[int]) -> dict[int, set[int]]:
+    """Which works are in some collections. One statement."""
+    rows = session.execute(
+        select(CollectionWork.collection_id, CollectionWork.work_id).where(
+            CollectionWork.collection_id.in_(collection_ids)
+        )
+    )
+    found: defaultdict[int, set[int]] = defaultdict(set)
+    for number, work in rows:
+        found[number].add(work)
+    return dict(found)
 
 
 def add(session: Session, account_id: int, collection_id: int, work_id: int) -> None:
@@ -260,30 +274,40 @@ def changes(
         after: Number of a line; only what came after it.
         limit: How many lines at most.
     """
-    return changes_since(session, {collection_id: after}, limit).get(collection_id, [])
+    history = _history().where(
+        CollectionChange.collection_id == collection_id, CollectionChange.id > after
+    )
+    return [_as_change(row) for row in session.execute(history.limit(limit))]
 
 
 def changes_since(
-    session: Session, after: dict[int, int], limit: int = HISTORY
+    session: Session, after: Mapping[int, datetime], limit: int = HISTORY
 ) -> dict[int, list[Change]]:
-    """As `changes`, for several collections: each to the number of a line. One statement."""
-    rows = session.execute(
-        select(CollectionChange, Account.name)
-        .outerjoin(Account, Account.id == CollectionChange.account_id)
-        .where(
-            CollectionChange.collection_id.in_(list(after)),
-            CollectionChange.id > min(after.values(), default=0),
-        )
-        .order_by(CollectionChange.id.desc())
-        .limit(limit * max(1, len(after)))
+    """The histories of several collections, each after a moment of its own. One statement."""
+    if not after:
+        return {}
+    history = _history().where(
+        CollectionChange.collection_id.in_(list(after)), CollectionChange.at > min(after.values())
     )
     found: defaultdict[int, list[Change]] = defaultdict(list)
-    for row, name in rows:
-        if row.id > after[row.collection_id] and len(found[row.collection_id]) < limit:
-            found[row.collection_id].append(
-                Change(row.id, row.kind, row.work_id, row.account_id, name or "", utc(row.at))
-            )
+    for row in session.execute(history.limit(limit * len(after))):
+        number = row.CollectionChange.collection_id
+        if utc(row.CollectionChange.at) > after[number] and len(found[number]) < limit:
+            found[number].append(_as_change(row))
     return dict(found)
+
+
+def _history() -> Select[CollectionChange, str]:
+    return (
+        select(CollectionChange, Account.name)
+        .outerjoin(Account, Account.id == CollectionChange.account_id)
+        .order_by(CollectionChange.id.desc())
+    )
+
+
+def _as_change(row: Row[CollectionChange, str]) -> Change:
+    line = row.CollectionChange
+    return Change(line.id, line.kind, line.work_id, line.account_id, row.name or "", utc(line.at))
 
 
 def collections_with(
@@ -343,7 +367,11 @@ def exported(session: Session, account_id: int) -> dict[str, object]:
         ],
         # Whether an invitation was declined is theirs to know: they did it.
         "collection_memberships": [
-            {"collection": f"C{row.collection_id}", "role": row.role, "state": row.state}
+            {
+                "collection": f"C{row.collection_id}",
+                "role": row.role,
+                "state": "declined" if row.state == "gone" else row.state,
+            }
             for row in part
         ],
         "collection_notes": [
