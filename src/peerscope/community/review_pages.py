@@ -106,6 +106,13 @@ def review(session: Session, review_id: int, version: int | None = None) -> Show
     )  # fmt: skip
 
 
+def is_there(session: Session, review_id: int) -> bool:
+    """Whether anything of a review is left to be seen. One statement."""
+    return (
+        session.execute(_shown_rows().where(Review.id == review_id, _shows())).first() is not None
+    )
+
+
 def versions_of(session: Session, review_id: int) -> list[tuple[int, datetime]]:
     """Number and time of each version of a review, the first one first. One statement."""
     rows = session.execute(
