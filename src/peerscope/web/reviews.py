@@ -90,9 +90,10 @@ def _review(
         review = review_pages.review(session, number, version)
         versions = review_pages.versions_of(session, number)
         replies = review_pages.replies_of(session, number)
-    people = {one.person_id for one in replies} | {review.person_id}
+    said_by = [review.person_id, *(one.person_id for one in replies)]
+    people = {number for number in said_by if number is not None}
     with site.database.session() as record:
-        authors = authors_among(record, review.work_id, people - {None})
+        authors = authors_among(record, review.work_id, people)
     named = titles(site, [review.work_id])
     return site.page(
         request, "meeting/review.html", status,

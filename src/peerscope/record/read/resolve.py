@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import CTE, Select, select, tuple_
 from sqlalchemy.orm import Session
 
 from peerscope.record.models import Authorship, Identifier, Person, Work
-
-LONGEST_WAY = 50
-"""Joins of people one after the other that are followed."""
 
 
 def entity_of_identifier(session: Session, entity: str, scheme: str, value: str) -> int | None:
@@ -64,34 +61,36 @@ def bearing(pairs: Iterable[tuple[str, str]]) -> Select[str, str, int, str]:
 
 
 def current_people(session: Session, numbers: Iterable[int]) -> dict[int, int]:
-    """Who people are now, where some were joined with others. One statement for each step of the way.
+    """Who people are now, where some were joined with others. One statement.
 
     Args:
         session: Of the record.
         numbers: People's numbers; those that the record does not know are left out of the answer.
     """
-    now = {number: number for number in numbers}
-    for _ in range(LONGEST_WAY):
-        rows = session.execute(
-            select(Person.id, Person.merged_into_id).where(Person.id.in_(set(now.values())))
-        )
-        heirs = {row.id: row.merged_into_id for row in rows}
-        now = {first: heirs[at] or at for first, at in now.items() if at in heirs}
-        if not any(heirs.values()):
-            break
-    return now
+    ways = _ways(numbers)
+    rows = session.execute(
+        select(ways.c.first, ways.c.now)
+        .join(Person, Person.id == ways.c.now)
+        .where(Person.merged_into_id.is_(None))
+    )
+    return {row.first: row.now for row in rows}
 
 
 def authors_among(session: Session, work_id: int, people: Iterable[int]) -> set[int]:
-    """Which of some people are authors of a work, as the record has it now; two statements or more."""
-    now = current_people(session, people)
-    if not now:
+    """Which of some people are authors of a work, as the record has it now. One statement, or none."""
+    asked = set(people)
+    if not asked:
         return set()
-    written = set(
-        session.scalars(
-            select(Authorship.person_id).where(
-                Authorship.work_id == work_id, Authorship.person_id.in_(set(now.values()))
-            )
-        )
+    ways = _ways(asked)
+    written = select(ways.c.first).join(Authorship, Authorship.person_id == ways.c.now)
+    return set(session.scalars(written.where(Authorship.work_id == work_id)))
+
+
+def _ways(numbers: Iterable[int]) -> CTE:
+    """From people to everyone that they were joined with since, themselves first."""
+    begin = select(Person.id.label("first"), Person.id.label("now")).where(
+        Person.id.in_(sorted(set(numbers)))
     )
-    return {number for number, at in now.items() if at in written}
+    ways = begin.cte("ways", recursive=True)
+    ahead = select(ways.c.first, Person.merged_into_id).join(Person, Person.id == ways.c.now)
+    return ways.union(ahead.where(Person.merged_into_id.is_not(None)))
