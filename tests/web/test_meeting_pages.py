@@ -258,8 +258,9 @@ def test_a_collection_from_making_to_leaving(society, work, other) -> None:
     assert cy.get(copy).status_code == 200
 
 
-def test_reviews_and_replies_on_their_pages(society, numbers, work) -> None:
+def test_reviews_and_replies_on_their_pages(society, numbers) -> None:
     ada, bo, author = (society.member(name) for name in ("Ada Example", "Bo Other", "Dee Author"))
+    work = f"W{numbers['work:Understanding and Improving Gr']}"
     with society.community.writing() as session:
         session.get(Account, author.account_id).person_id = numbers["person:Kang Zhang"]
     place = f"/works/{work}/reviews"
