@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import event
 
+from peerscope.community import talk_models  # noqa: F401 - its tables belong to the metadata
 from peerscope.record import Database
 from peerscope.settings import Settings
 

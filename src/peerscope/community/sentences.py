@@ -1,0 +1,125 @@
+"""Notices as sentences: one table for all kinds, and where each leads.
+
+A kind that is not in the table is told as what happened in its topic, so that a new one is never silent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from peerscope.community.notices import TOPICS, Told
+
+SOMEBODY = "Somebody"
+GONE = "a deleted account"
+
+SENTENCES = {
+    "claim.accepted": "Your claim on {what} was accepted.",
+    "claim.declined": "Your claim on {what} was declined.",
+    "claim.contested": "Somebody else claims {what} as well.",
+    "claim.opened": "A claim on {what} waits for a decision.",
+    "claim.vouched": "{who} vouched for you.",
+    "identity.proposed": "Somebody proposed a change to who is who at {what}.",
+    "identity.decided": "A change to who is who at {what} was decided.",
+    "review.reply": "{who} replied to a review of yours.",
+    "review.added": "{who} reviewed {what}.",
+    "collection.invited": "{who} invited you to a collection.",
+    "collection.changed": "{who} changed a collection that you share.",
+    "invitation.new": "{who} invites you to work together.",
+    "invitation.accepted": "{who} accepted your invitation.",
+    "message.new": "{who} wrote to you.",
+    "report.decided": "A report of yours was decided.",
+    "moderation.hidden": "A moderator hid a text of yours.",
+    "moderation.shown": "A text of yours that was hidden is shown again.",
+}
+"""Kind to sentence; ``{who}`` is whose doing it is, ``{what}`` the work or person that it is about."""
+
+_PLACES = {
+    "work": "/works/W{}",
+    "person": "/people/A{}",
+    "topic": "/topics/T{}",
+    "collection": "/collections/C{}",
+    "conversation": "/talk/T{}",
+    "invitation": "/talk#invitation-{}",
+    "report": "/notices",
+}
+_OTHERWISE = {"claim": "/me", "identity": "/me", "invitation": "/talk", "message": "/talk"}
+_TARGET = re.compile(r"([a-z]{1,32}):(\d{1,18})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A notice as it is read.
+
+    Attributes:
+        id: Number of the notice.
+        text: Plain text; it may hold names and titles, so pages escape it.
+        detail: One line more, plain text, or empty.
+        address: Path on this site that it leads to.
+        at: When.
+        read: Whether it was taken for read.
+    """
+
+    id: int
+    text: str
+    detail: str
+    address: str
+    at: datetime
+    read: bool
+
+
+def named_in(notices: Iterable[Told]) -> tuple[set[int], set[int], set[int]]:
+    """The accounts, works and people of which sentences of these notices want the names."""
+    accounts: set[int] = set()
+    works: set[int] = set()
+    people: set[int] = set()
+    for one in notices:
+        if one.actor_id is not None:
+            accounts.add(one.actor_id)
+        kind, number = target_of(one.target)
+        if number is not None:
+            {"work": works, "person": people}.get(kind, set()).add(number)
+    return accounts, works, people
+
+
+def sentence(told: Told, accounts: Mapping[int, str], labels: Mapping[str, str]) -> Sentence:
+    """Put a notice into words.
+
+    Args:
+        told: The notice.
+        accounts: Names of accounts.
+        labels: Titles of works and names of people by target, as ``work:3``.
+    """
+    who = SOMEBODY
+    if told.actor_id is not None:
+        who = accounts.get(told.actor_id, GONE)
+    template = SENTENCES.get(told.kind)
+    topic = told.kind.partition(".")[0]
+    if template is None:
+        what_happened = told.kind.partition(".")[2].replace(".", " ").replace("_", " ")
+        text = f"{TOPICS.get(topic, 'Something new')}: {what_happened or told.kind}."
+    else:
+        text = template.format(who=who, what=labels.get(told.target, _plain(told.target)))
+        text = text[:1].upper() + text[1:]
+    return Sentence(told.id, text, told.detail, address_of(told.target, topic), told.at, told.read)
+
+
+def target_of(target: str) -> tuple[str, int | None]:
+    """Kind and number of a target as ``work:3``; no number where it has another form."""
+    match = _TARGET.fullmatch(target)
+    return (match[1], int(match[2])) if match else (target, None)
+
+
+def address_of(target: str, topic: str = "") -> str:
+    """The path that a target has on this site; the notices' own where it has none."""
+    kind, number = target_of(target)
+    if kind in _PLACES and number is not None:
+        return _PLACES[kind].format(number)
+    return _OTHERWISE.get(topic, "/notices")
+
+
+def _plain(target: str) -> str:
+    kind, _ = target_of(target)
+    return f"a {kind}" if kind in ("work", "person") else "a record"
