@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, ScalarSelect, delete, exists, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from peerscope.community.models import Account, Notice
 from peerscope.community.talk_models import Switch
@@ -95,7 +95,7 @@ def unread_column() -> ScalarSelect[int]:
     )
 
 
-def wanted(way: ColumnElement[bool]) -> ColumnElement[bool]:
+def wanted(way: InstrumentedAttribute[bool]) -> ColumnElement[bool]:
     """The condition that the account of a notice did not switch its topic off for a way of telling."""
     off = exists().where(
         Switch.account_id == Notice.account_id,
