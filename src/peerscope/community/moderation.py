@@ -261,7 +261,7 @@ def hide(
     hiding(session, number, hidden)
     _take(session, judge, "hide" if hidden else "unhide", target, words, seen.owner_id, report_id)
     if seen.owner_id is not None:
-        what = "moderation.hidden" if hidden else "moderation.shown"
+        what = "moderation.hidden" if hidden else "moderation.unhidden"
         notify(session, seen.owner_id, what, target, detail=words)
 
 

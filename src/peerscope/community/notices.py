@@ -19,6 +19,7 @@ from peerscope.community.times import now, utc
 
 TOPICS = {
     "claim": "Claims on records",
+    "proof": "Proofs of yours: vouches, expiry",
     "identity": "Who is who: proposals and decisions",
     "review": "Reviews and replies",
     "collection": "Shared collections",

@@ -10,29 +10,40 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
 from peerscope.community.notices import TOPICS, Told
+from peerscope.discover.catalogue import facet_labels
+from peerscope.discover.results import work_titles
 
 SOMEBODY = "Somebody"
 GONE = "a deleted account"
 
 SENTENCES = {
     "claim.accepted": "Your claim on {what} was accepted.",
-    "claim.declined": "Your claim on {what} was declined.",
     "claim.contested": "Somebody else claims {what} as well.",
-    "claim.opened": "A claim on {what} waits for a decision.",
-    "claim.vouched": "{who} vouched for you.",
+    "claim.declined": "Your claim on {what} was declined.",
+    "claim.disputed": "More than one account claims {what}; a moderator decides.",
+    "claim.moved": "Your claim moved to {what}, with which the record was joined.",
+    "claim.open": "Your claim on {what} is not disputed any more, and waits for a proof.",
+    "claim.reopened": "Your claim on {what} is open again.",
+    "claim.vouch_asked": "{who} asks you to vouch for their claim on {what}.",
+    "proof.vouched": "{who} vouched for you.",
+    "proof.revoked": "{who} took a vouch for you back.",
+    "proof.expires": "A proof of yours expires soon.",
     "identity.proposed": "Somebody proposed a change to who is who at {what}.",
     "identity.decided": "A change to who is who at {what} was decided.",
-    "review.reply": "{who} replied to a review of yours.",
-    "review.added": "{who} reviewed {what}.",
+    "review.reply": "{who} replied to your review of {what}.",
+    "review.removed": "Your review of {what}, or a reply of yours there, was removed.",
     "collection.invited": "{who} invited you to a collection.",
+    "collection.joined": "{who} joined your collection.",
     "collection.changed": "{who} changed a collection that you share.",
     "invitation.new": "{who} invites you to work together.",
     "invitation.accepted": "{who} accepted your invitation.",
     "message.new": "{who} wrote to you.",
     "report.decided": "A report of yours was decided.",
     "moderation.hidden": "A moderator hid a text of yours.",
-    "moderation.shown": "A text of yours that was hidden is shown again.",
+    "moderation.unhidden": "A text of yours that was hidden is shown again.",
 }
 """Kind to sentence; ``{who}`` is whose doing it is, ``{what}`` the work or person that it is about."""
 
@@ -45,7 +56,13 @@ _PLACES = {
     "invitation": "/talk#invitation-{}",
     "report": "/notices",
 }
-_OTHERWISE = {"claim": "/me", "identity": "/me", "invitation": "/talk", "message": "/talk"}
+_OTHERWISE = {
+    "claim": "/me",
+    "identity": "/me",
+    "proof": "/me",
+    "invitation": "/talk",
+    "message": "/talk",
+}
 _TARGET = re.compile(r"([a-z]{1,32}):(\d{1,18})", re.ASCII)
 
 
@@ -82,6 +99,15 @@ def named_in(notices: Iterable[Told]) -> tuple[set[int], set[int], set[int]]:
         if number is not None:
             {"work": works, "person": people}.get(kind, set()).add(number)
     return accounts, works, people
+
+
+def labels_of(record: Session, works: set[int], people: set[int]) -> dict[str, str]:
+    """Titles of works and names of people by target, as ``work:3``. A statement for each kind."""
+    names = facet_labels(record, "person", [str(number) for number in sorted(people)])
+    return {
+        **{f"work:{number}": title for number, title in work_titles(record, sorted(works)).items()},
+        **{f"person:{number}": name for number, name in names.items()},
+    }
 
 
 def sentence(told: Told, accounts: Mapping[int, str], labels: Mapping[str, str]) -> Sentence:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from peerscope.community.models import Account
@@ -99,4 +100,15 @@ def _account(session: Session, number: int) -> Seen | None:
     return Seen(number, (Passage(number, ""),), row.state != "active") if row else None
 
 
+def _person(session: Session, number: int) -> Seen:
+    owner = session.scalar(select(Account.id).where(Account.person_id == number))
+    return Seen(owner, (), address=f"/people/A{number}")
+
+
+def _work(session: Session, number: int) -> Seen:
+    return Seen(None, (), address=f"/works/W{number}")
+
+
 register("account", "Account", _account)
+register("person", "Person", _person)
+register("work", "Work", _work)
