@@ -191,7 +191,7 @@ def compose(
     accounts, works, people = named_in(told)
     labels = labels_of(record, works, people)
     who = names_of(session, accounts) if accounts else {}
-    heard = [one for one in follow_news(session, record, account_id, utc(row.told_to), until)]
+    heard = list(follow_news(session, record, account_id, utc(row.told_to), until))
     if not told and not heard:
         return None, 0, 0
     lines = [f"What is new for you at {name}."]

@@ -235,8 +235,8 @@ def withdraw(session: Session, account_id: int, invitation_id: int) -> None:
     audit.record(session, audit.actor_of(account_id), "invitation.withdraw", f"invitation:{row.id}")
 
 
-def sender_of(session: Session, account_id: int, invitation_id: int) -> int:
-    """Who sent an invitation that arrived at an account, decided or not: to block or report them.
+def arrived(session: Session, account_id: int, invitation_id: int) -> tuple[int, str]:
+    """Sender and text of an invitation that arrived at an account, decided or not: to block or report it.
 
     Raises:
         NotThereError: No such invitation arrived.
@@ -244,7 +244,7 @@ def sender_of(session: Session, account_id: int, invitation_id: int) -> int:
     row = session.get(Invitation, invitation_id)
     if row is None or row.receiver_id != account_id or row.held:
         raise NotThereError("There is no such invitation.")
-    return row.sender_id
+    return row.sender_id, row.text
 
 
 def exported(session: Session, account_id: int) -> dict[str, object]:

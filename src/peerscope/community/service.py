@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy.orm import Session
 
 from peerscope.community.accounts import admins
+from peerscope.community.consenting import CONSENTS
 from peerscope.community.database import CommunityDatabase, open_community
 from peerscope.community.mail import Mailer
 from peerscope.community.rates import Rates
@@ -28,6 +29,7 @@ class Community:
         self.database = database or open_community(settings)
         self.rates = Rates()
         self.mailer = Mailer(settings)
+        self.consents = CONSENTS
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -79,7 +79,8 @@ def write_feed(feed: Feed, place: Place) -> bytes:
     _add(root, "generator", "Peerscope")
     for work in feed.works:
         _entry(root, work, place)
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+    written: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+    return written
 
 
 def _entry(root: etree._Element, work: FeedWork, place: Place) -> None:
@@ -95,7 +96,7 @@ def _entry(root: etree._Element, work: FeedWork, place: Place) -> None:
     if work.authors_count > len(work.authors):
         parts.append(f"{work.authors_count:,} authors")
     about = ", ".join(parts)
-    _add(entry, "summary", f"{about}. {work.summary}".strip(". ") if about else work.summary)
+    _add(entry, "summary", ". ".join(part for part in (about, work.summary) if part))
 
 
 def _add(parent: etree._Element, name: str, text: str) -> None:
