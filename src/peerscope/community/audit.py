@@ -44,6 +44,10 @@ class Line:
     previous: str
     digest: str
 
+    def as_dict(self) -> dict[str, str | int]:
+        """All of it, by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 def actor_of(account_id: int | None) -> str:
     """How the log names an account; the operator where there is none."""

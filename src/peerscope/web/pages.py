@@ -37,6 +37,8 @@ from peerscope.web.asked import Asked, asked, page_in
 from peerscope.web.claims import runs_of
 from peerscope.web.reader import Present, for_everyone, keeping, own_answer, remember
 from peerscope.web.site import KINDS, PLACES, Site, site_of
+from peerscope.web.talk import contact_of
+from peerscope.web.visitor import visitor
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger(__name__)
@@ -45,7 +47,10 @@ NUMBER = r"([WATIS])(\d{1,15})"
 SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
-NOT_FOR_ROBOTS = ("/search", "/history", "/me", "/join", "/sign-in", "/reset", "/api/")
+NOT_FOR_ROBOTS = (
+    "/search", "/history", "/me", "/join", "/sign-in", "/reset", "/api/", "/talk", "/notices",
+    "/moderation", "/feeds/", "/unsubscribe/",
+)  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}
 
 
@@ -223,6 +228,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             sort=_sort(given.get("sort")),
             name_key=_name_key(session, page.person),
             runs=runs_of(site.overview, page.works_by),
+            contact=contact_of(site, visitor(request), number),
         )  # fmt: skip
 
 
