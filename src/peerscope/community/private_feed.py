@@ -1,4 +1,4 @@
-"""The secret address of an account's own feed: whoever has it reads what the account follows, until it ends."""
+"""The secret address of an account's own feed: whoever has it reads what the account follows."""
 
 from __future__ import annotations
 

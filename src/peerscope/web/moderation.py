@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,9 +45,11 @@ def queue(request: Request, who: Moderator) -> Response:
 
 
 @router.get(PLACE + "/reports/{number}", response_class=HTMLResponse)
-def report(request: Request, who: Moderator, number: int) -> Response:
+def report(request: Request, who: Moderator, number: str) -> Response:
     """A report with what it is about; that somebody looks at private words is written down."""
-    return _report(request, who, number)
+    if not re.fullmatch(r"\d{1,15}", number, re.ASCII):
+        raise HTTPException(404)
+    return _report(request, who, int(number))
 
 
 @router.post(PLACE + "/decide")
