@@ -256,7 +256,7 @@ STEP = st.tuples(
 
 
 @settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 @given(st.lists(STEP, min_size=4, max_size=25))
 def test_any_sequence_keeps_the_rules(community, people, steps) -> None:
