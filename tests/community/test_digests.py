@@ -91,7 +91,7 @@ def a_day_later(community) -> None:
             if row.sending_at:
                 row.sending_at = utc(row.sending_at) - timedelta(days=1)
         for one in session.scalars(select(Notice)):
-            one.created_at = utc(one.created_at) - timedelta(hours=1)
+            one.created_at = utc(one.created_at) - timedelta(days=1)
 
 
 def run(community, record, news=nothing, **more):
