@@ -15,6 +15,7 @@ from peerscope.community.digests import run
 from peerscope.community.hearing import follow_news
 from peerscope.discover import SiteDiscovery
 from peerscope.settings import Settings
+from peerscope.web.feeds import searching
 
 MOST = 1_000
 
@@ -134,7 +135,7 @@ def digest(
         record = open_record(settings, create=False)
         discovery = SiteDiscovery(record, settings.bundles, settings.index)
         outcomes = []
-        for one in run(community, record, follow_news(discovery), dry_run=dry_run):
+        for one in run(community, record, follow_news(searching(discovery)), dry_run=dry_run):
             outcomes.append(asdict(one))
             if not as_json:
                 out.print(

@@ -28,6 +28,7 @@ from peerscope.record import Database
 from peerscope.retrieval.files.models import ServedModels
 from peerscope.settings import Settings
 from peerscope.web import create_app
+from peerscope.web.feeds import searching
 from peerscope.web.servable import create_servable_app
 
 
@@ -91,7 +92,9 @@ def _digesting(
         err.print(f"[bold red]Without mails of what is new:[/] {NO_ADDRESS}", highlight=False)
         yield
         return
-    schedule = Digesting(community, database, follow_news(discovery), settings.digest_hours)
+    schedule = Digesting(
+        community, database, follow_news(searching(discovery)), settings.digest_hours
+    )
     schedule.start()
     try:
         yield

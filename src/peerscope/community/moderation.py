@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from peerscope.community import audit
+from peerscope.community import audit, meeting_targets, talk_targets  # noqa: F401 - they register
 from peerscope.community.accounts import admins
 from peerscope.community.errors import CommunityError, NotAllowedError, NotThereError
 from peerscope.community.models import Account, Report

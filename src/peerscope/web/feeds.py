@@ -12,9 +12,13 @@ from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
+from starlette.datastructures import QueryParams
 
+from peerscope.community.hearing import Search, followed_works
 from peerscope.community.private_feed import account_of_feed
+from peerscope.discover import Discovery
 from peerscope.record.export.atom import MEDIA_TYPE, Feed, Place, write_feed
 from peerscope.record.models import Institution, Person, Topic, Venue, Work
 from peerscope.record.read.entities import condition
@@ -34,9 +38,8 @@ Made = Callable[[Session], Feed]
 @router.get("/search/feed.atom")
 def search_feed(request: Request) -> Response:
     """What a search finds, the same for everyone, the latest in the record first."""
-    site, wanted = site_of(request), asked(request.query_params)
-    found = site.discovery.search(wanted.query, wanted.filters, sort=wanted.sort, per_page=ENTRIES)
-    works = [hit.work_id for hit in found.hits]
+    wanted = asked(request.query_params)
+    works = searching(site_of(request).discovery)(wanted.feed())
     return _answer(request, lambda session: _of_search(session, wanted, works), shared=True)
 
 
@@ -66,13 +69,19 @@ def private_feed(request: Request, secret: str) -> Response:
         raise HTTPException(404)
     with site.community.reading() as session:
         account_id = account_of_feed(session, secret)
-    works = followed_works(site, account_id)
+        works = followed_works(session, account_id, searching(site.discovery))
     return _answer(request, lambda session: _of_follows(session, works, secret), shared=False)
 
 
-def followed_works(site: Site, account_id: int) -> Sequence[int]:
-    """The latest works of what an account follows, by number."""
-    return []
+def searching(discovery: Discovery) -> Search:
+    """Runs the search of an address, as everyone gets it."""
+
+    def search(address: str) -> Sequence[int]:
+        wanted = asked(QueryParams(address.partition("?")[2]))
+        found = discovery.search(wanted.query, wanted.filters, sort=wanted.sort, per_page=ENTRIES)
+        return [hit.work_id for hit in found.hits]
+
+    return search
 
 
 def _of_search(session: Session, wanted: Asked, works: Sequence[int]) -> Feed:
@@ -92,12 +101,10 @@ def _of_entity(session: Session, letter: str, row: Any) -> Feed:
     )  # fmt: skip
 
 
-def _of_follows(session: Session, works: Sequence[int], secret: str) -> Feed:
+def _of_follows(session: Session, works: ColumnElement[bool], secret: str) -> Feed:
     address = f"/feeds/{quote(secret, safe='')}"
     name = f"follows:{sha256(secret.encode()).hexdigest()[:32]}"
-    return Feed(
-        "What you follow", name, "/", address, feed_works(session, Work.id.in_(list(works)))
-    )
+    return Feed("What you follow", name, "/", address, feed_works(session, works))
 
 
 def _answer(request: Request, make: Made, *, shared: bool) -> Response:
