@@ -24,7 +24,6 @@ RULES = {
     "invitation.young": "2 per day",
     "message": "60 per 10 minute",
     "message.young": "20 per hour",
-    "review": "20 per day",
     "review.young": "3 per day",
     "report": "20 per day",
     "report.young": "5 per day",

@@ -51,6 +51,8 @@ def entity_feed(request: Request, place: str, name: str) -> Response:
     if match is None:
         raise HTTPException(404)
     number = int(match[1])
+    if letter == "A" and _is_hidden(site_of(request), number):
+        raise HTTPException(404)
     with site_of(request).database.session() as session:
         row = session.get(TABLES[letter], number)
         if row is None:
@@ -82,6 +84,12 @@ def searching(discovery: Discovery) -> Search:
         return [hit.work_id for hit in found.hits]
 
     return search
+
+
+def _is_hidden(site: Site, person_id: int) -> bool:
+    """Whether the page of a person is hidden; this version may not keep such wishes."""
+    kept = getattr(site.community, "kept", None)
+    return kept is not None and person_id in kept.now().hidden
 
 
 def _of_search(session: Session, wanted: Asked, works: Sequence[int]) -> Feed:
