@@ -13,7 +13,7 @@ from peerscope.community.models import Account
 from peerscope.community.times import now
 from peerscope.record import Database, ingest, refresh_counts, resolve_people
 from peerscope.record.importers import importer_for
-from peerscope.record.models import Person, Venue, Work
+from peerscope.record.models import Venue, Work
 from peerscope.record.read.feeds import feed_works
 
 follows = pytest.importorskip("peerscope.community.follows")
@@ -41,20 +41,20 @@ def record(tmp_path):
 
 @pytest.fixture
 def reader(community, record):
-    """An account that follows Ada and a search; with the numbers of Ada and of the works by title."""
+    """An account that follows a venue and a search; with the numbers of the venue and of works by title."""
     with record.session() as known:
-        ada = known.scalar(select(Person.id).where(Person.display_name == "Ada Example"))
+        venue = known.scalar(select(Venue.id).where(Venue.display_name == "Journal B"))
         works = dict(known.execute(select(Work.title, Work.id)).all())
     with community.writing() as session:
         number = create_account(session, "Rea Der")
-        follows.follow(session, number, f"A{ada}", 0)
-        follows.follow(session, number, "/search?q=third", 0)
-    return number, ada, works
+        follows.follow(session, number, f"S{venue}", 0)
+        follows.follow(session, number, "/search?q=first", 0)
+    return number, venue, works
 
 
 def test_a_mail_tells_the_works_of_its_time_only(community, record, reader) -> None:
-    number, ada, works = reader
-    heard = hearing.follow_news(lambda address: [works["The third work"]])
+    number, venue, works = reader
+    heard = hearing.follow_news(lambda address: [works["The first work"]])
     early, late = now() - timedelta(days=1), now() + timedelta(days=1)
     with community.writing() as session:
         # Followed before the works came.
@@ -62,36 +62,34 @@ def test_a_mail_tells_the_works_of_its_time_only(community, record, reader) -> N
     with community.reading() as session, record.session() as known:
         found = {one.label: one for one in heard(session, known, number, early, late)}
         assert heard(session, known, number, late, late + timedelta(days=1)) == []
-    assert set(found) == {"Ada Example", "a search"}
-    assert found["Ada Example"].address == f"/people/A{ada}"
-    assert {title for title, _ in found["Ada Example"].works} == {
-        "The first work",
-        "The second work",
-    }
-    assert found["a search"].works == (("The third work", f"/works/W{works['The third work']}"),)
+    assert set(found) == {"Journal B", "a search"}
+    assert found["Journal B"].address == f"/venues/S{venue}"
+    assert {title for title, _ in found["Journal B"].works} == {"The second work", "The third work"}
+    assert found["a search"].works == (("The first work", f"/works/W{works['The first work']}"),)
 
 
 def test_the_secret_feed_holds_everything_that_is_followed(community, record, reader) -> None:
-    number, _, works = reader
-    with record.session() as known:
-        venue = known.scalar(select(Venue.id).where(Venue.display_name == "Journal B"))
-    with community.reading() as session, record.session() as known:
-        condition = hearing.followed_works(session, number, lambda _: [works["The third work"]])
-        assert {one.title for one in feed_works(known, condition)} == set(works)
+    number, venue, works = reader
     with community.writing() as session:
         other = create_account(session, "Ot Her")
         follows.follow(session, other, f"S{venue}", 0)
-        condition = hearing.followed_works(session, other, lambda _: [])
-    with record.session() as known:
-        titles = {one.title for one in feed_works(known, condition)}
-    assert titles == {"The second work", "The third work"}
+        for account, titles in (
+            (number, set(works)),
+            (other, {"The second work", "The third work"}),
+            (create_account(session, "No Body"), set()),
+        ):
+            condition = hearing.followed_works(
+                session, account, lambda _: [works["The first work"]]
+            )
+            with record.session() as known:
+                assert {one.title for one in feed_works(known, condition)} == titles
 
 
 def test_who_is_open_is_who_said_so(community) -> None:
     with community.writing() as session:
         number = create_account(session, "Ada Example")
         profile = profiles.Profile(
-            account_id=number, available_for="joint papers", available_since=now()
+            account_id=number, available_for="joint papers", available_since=now(), updated_at=now()
         )
         session.add(profile)
         session.flush()
