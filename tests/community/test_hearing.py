@@ -103,3 +103,35 @@ def test_who_is_open_is_who_said_so(community) -> None:
         assert not consenting.follows(session, number, 3)
         follows.follow(session, number, "A3", 0)
         assert consenting.follows(session, number, 3)
+
+
+def test_what_came_into_a_followed_collection_is_told(community, record, reader) -> None:
+    from peerscope.community import collection_works, collections
+
+    number, _, works = reader
+    early = now() - timedelta(minutes=1)
+    with community.writing() as session:
+        owner = create_account(session, "Ow Ner")
+        lists = [
+            collections.make(session, owner, f"List {how}", visibility=how)
+            for how in ("public", "private")
+        ]
+        for one in lists:
+            follows.follow(session, number, f"C{one}", 10**6)
+        session.execute(
+            update(follows.Follow)
+            .where(follows.Follow.target.like("C%"))
+            .values(seen_at=early, created_at=early)
+        )
+        for one in lists:
+            collection_works.add(session, owner, one, works["The third work"])
+    with community.reading() as session, record.session() as known:
+        told = hearing.follow_news(lambda _: [])(
+            session, known, number, early, now() + timedelta(minutes=1)
+        )
+        listed = [one for one in told if one.address.startswith("/collections/")]
+        assert [(one.label, one.works) for one in listed] == [
+            ("List public", (("The third work", f"/works/W{works['The third work']}"),))
+        ]
+        condition = hearing.followed_works(session, number, lambda _: [])
+        assert "The first work" not in {one.title for one in feed_works(known, condition)}

@@ -15,12 +15,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
-from peerscope.community.accounts import names_of
 from peerscope.community.errors import CommunityError, NotThereError
 from peerscope.community.mail import Mail
 from peerscope.community.models import Account
 from peerscope.community.notices import news_for_mail
-from peerscope.community.sentences import labels_of, named_in, sentence
+from peerscope.community.sentences import tell
 from peerscope.community.service import Community
 from peerscope.community.talk_models import Digest
 from peerscope.community.times import now, utc
@@ -187,17 +186,15 @@ def compose(
     row = session.get_one(Digest, account_id)
     account = session.get_one(Account, account_id)
     name, base = site[0], site[1].rstrip("/")
-    told = news_for_mail(session, account_id, row.told_to, until, MOST_NOTICES)
-    accounts, works, people = named_in(told)
-    labels = labels_of(record, works, people)
-    who = names_of(session, accounts) if accounts else {}
+    notices = news_for_mail(session, account_id, row.told_to, until, MOST_NOTICES)
+    told = tell(session, record, notices)
     heard = list(follow_news(session, record, account_id, utc(row.told_to), until))
     if not told and not heard:
         return None, 0, 0
     lines = [f"What is new for you at {name}."]
     if told:
         lines += ["", "Notices", ""]
-        for one in (sentence(each, who, labels) for each in told):
+        for one in told:
             detail = f" {one.detail}" if one.detail else ""
             lines += [f"- {one.text}{detail}", f"  {base}{one.address}"]
     for each in heard:

@@ -36,7 +36,7 @@ def follow_news(search: Search) -> FollowNews:
             added = [
                 line.work_id
                 for line in one.history
-                if line.kind == "add" and since < line.at <= until
+                if line.kind == "added" and since < line.at <= until
             ]
             works = _came(record, one.new, since, until) + _came(record, added)
             if works and one.label:

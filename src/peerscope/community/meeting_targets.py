@@ -50,7 +50,18 @@ def _reaction(session: Session, number: int) -> Seen | None:
     )  # fmt: skip
 
 
+def _collection(session: Session, number: int) -> Seen | None:
+    row = session.get(module("meeting_models").Collection, number)
+    if row is None:
+        return None
+    return Seen(
+        row.owner_id, (Passage(row.owner_id, f"{row.title}\n\n{row.description}".strip()),),
+        private=row.visibility == "private", address=f"/collections/C{number}",
+    )  # fmt: skip
+
+
 if module("meeting_models") is not None:
     register("review", "Review", _review)
     register("reply", "Reply", _reply)
     register("reaction", "Reaction", _reaction)
+    register("collection", "Collection", _collection)

@@ -6,12 +6,15 @@ A kind that is not in the table is told as what happened in its topic, so that a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from peerscope.community.accounts import names_of
+from peerscope.community.beside import module
 from peerscope.community.notices import TOPICS, Told
 from peerscope.discover.catalogue import facet_labels
 from peerscope.discover.results import work_titles
@@ -55,6 +58,7 @@ _PLACES = {
     "conversation": "/talk/T{}",
     "invitation": "/talk#invitation-{}",
     "report": "/notices",
+    "review": "/reviews/{}",
 }
 _OTHERWISE = {
     "claim": "/me",
@@ -87,27 +91,39 @@ class Sentence:
     read: bool
 
 
-def named_in(notices: Iterable[Told]) -> tuple[set[int], set[int], set[int]]:
-    """The accounts, works and people of which sentences of these notices want the names."""
-    accounts: set[int] = set()
-    works: set[int] = set()
-    people: set[int] = set()
-    for one in notices:
-        if one.actor_id is not None:
-            accounts.add(one.actor_id)
-        kind, number = target_of(one.target)
-        if number is not None:
-            {"work": works, "person": people}.get(kind, set()).add(number)
-    return accounts, works, people
+def tell(session: Session, record: Session, notices: Sequence[Told]) -> list[Sentence]:
+    """Put notices into words. At most four statements, whatever their number.
 
-
-def labels_of(record: Session, works: set[int], people: set[int]) -> dict[str, str]:
-    """Titles of works and names of people by target, as ``work:3``. A statement for each kind."""
+    Args:
+        session: Of the community's database.
+        record: Of the record.
+        notices: In any order, which is kept.
+    """
+    about = [target_of(one.target) for one in notices]
+    reviewed = _reviewed(session, {number for kind, number in about if kind == "review" and number})
+    works = {number for kind, number in about if kind == "work" and number}
+    people = {number for kind, number in about if kind == "person" and number}
+    titles = work_titles(record, sorted(works | set(reviewed.values())))
     names = facet_labels(record, "person", [str(number) for number in sorted(people)])
-    return {
-        **{f"work:{number}": title for number, title in work_titles(record, sorted(works)).items()},
-        **{f"person:{number}": name for number, name in names.items()},
+    labels = {f"work:{number}": title for number, title in titles.items()}
+    labels |= {f"person:{number}": name for number, name in names.items()}
+    labels |= {
+        f"review:{number}": titles[work] for number, work in reviewed.items() if work in titles
     }
+    actors = {one.actor_id for one in notices if one.actor_id is not None}
+    accounts = names_of(session, actors) if actors else {}
+    return [sentence(one, accounts, labels) for one in notices]
+
+
+def _reviewed(session: Session, reviews: set[int]) -> dict[int, int]:
+    """The works that reviews are of, by the number of the review."""
+    tables = module("meeting_models")
+    if not reviews or tables is None:
+        return {}
+    rows = session.execute(
+        select(tables.Review.id, tables.Review.work_id).where(tables.Review.id.in_(reviews))
+    )
+    return {row.id: row.work_id for row in rows}
 
 
 def sentence(told: Told, accounts: Mapping[int, str], labels: Mapping[str, str]) -> Sentence:
@@ -148,4 +164,4 @@ def address_of(target: str, topic: str = "") -> str:
 
 def _plain(target: str) -> str:
     kind, _ = target_of(target)
-    return f"a {kind}" if kind in ("work", "person") else "a record"
+    return {"work": "a work", "person": "a person", "review": "a work"}.get(kind, "a record")

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 from starlette.datastructures import QueryParams
 
+from peerscope.community.beside import module
 from peerscope.community.hearing import Search, followed_works
 from peerscope.community.private_feed import account_of_feed
 from peerscope.discover import Discovery
@@ -41,6 +42,29 @@ def search_feed(request: Request) -> Response:
     wanted = asked(request.query_params)
     works = searching(site_of(request).discovery)(wanted.feed())
     return _answer(request, lambda session: _of_search(session, wanted, works), shared=True)
+
+
+@router.get("/collections/{name}/feed.atom")
+def collection_feed(request: Request, name: str) -> Response:
+    """The works of a collection, as far as its address opens it to somebody without an account."""
+    match = re.fullmatch(r"C(\d{1,15})", name, re.ASCII)
+    rules = module("collections")
+    if match is None or rules is None:
+        raise HTTPException(404)
+    number = int(match[1])
+    with site_of(request).community.reading() as session:
+        seen = rules.look(session, number, None, request.query_params.get("key", ""))
+        held = module("collection_works").works_in(session, [number]).get(number, set())
+
+    def made(session: Session) -> Feed:
+        page, _, key = seen.address.partition("?")
+        tail = f"?{key}" if key else ""
+        return Feed(
+            seen.title, page[1:], seen.address, f"{page}{SUFFIX}{tail}",
+            feed_works(session, Work.id.in_(sorted(held))), seen.changed_at,
+        )  # fmt: skip
+
+    return _answer(request, made, shared=seen.visibility == "public")
 
 
 @router.get("/{place}/{name}/feed.atom")

@@ -9,8 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from peerscope.community import digests, notices, private_feed
-from peerscope.community.accounts import names_of
-from peerscope.community.sentences import labels_of, named_in, sentence
+from peerscope.community.sentences import tell
 from peerscope.record.read.shapes import PageOf
 from peerscope.web.asked import page_in
 from peerscope.web.forms import number_of
@@ -32,14 +31,10 @@ def listed(request: Request, who: SignedInVisitor) -> Response:
     page = page_in(request.query_params)
     with site.community.reading() as session, site.database.session() as record:
         told, total = notices.notices_of(session, who.id, page)
-        accounts, works, people = named_in(told)
-        labels = labels_of(record, works, people)
-        names = names_of(session, accounts) if accounts else {}
+        said = tuple(tell(session, record, told))
         return site.page(
             request, "notices/index.html",
-            page=PageOf(
-                tuple(sentence(one, names, labels) for one in told), total, page, notices.PER_PAGE
-            ),
+            page=PageOf(said, total, page, notices.PER_PAGE),
             topics=notices.TOPICS,
             switches=notices.switches_of(session, who.id),
             every=digests.digest_of(session, who.id),
