@@ -28,8 +28,11 @@ from peerscope.web import (
     claims,
     claims_api,
     collections,
+    feeds,
     follows,
     history,
+    moderation,
+    notices,
     openid,
     pages,
     passkeys,
@@ -39,6 +42,7 @@ from peerscope.web import (
     reactions,
     reviews,
     saves,
+    talk,
     trust,
 )
 from peerscope.web.errors import (
@@ -114,7 +118,8 @@ def create_app(
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for room in (
         claims_api, api, claims, history, accounts, trust, openid, passkeys, account_settings, proofs,
-        claiming, profile, privacy, follows, saves, collections, reactions, reviews, pages,
+        claiming, profile, privacy, follows, saves, collections, reactions, reviews, talk,
+        notices, moderation, feeds, pages,
     ):  # fmt: skip
         app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)

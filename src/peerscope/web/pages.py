@@ -40,7 +40,9 @@ from peerscope.web.claims import runs_of
 from peerscope.web.meeting import followed, of_work, saved_here
 from peerscope.web.reader import Present, for_everyone, keeping, own_answer, remember
 from peerscope.web.site import KINDS, PLACES, Site, site_of
+from peerscope.web.talk import contact_of
 from peerscope.web.trust import compact
+from peerscope.web.visitor import visitor
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger(__name__)
@@ -51,7 +53,7 @@ SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
 NOT_FOR_ROBOTS = (
     "/search", "/changes/", "/history", "/saves", "/following", "/report", "/me", "/join", "/sign-in",
-    "/reset", "/vouch/", "/api/",
+    "/reset", "/vouch/", "/api/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
 )  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}
 
@@ -245,6 +247,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             snapshot=known,
             said=said(known) if known else [],
             coverage=coverage(known) if known else "",
+            contact=contact_of(site, visitor(request), number),
         )  # fmt: skip
     return asking_robots(shown, claimed.noindex)
 
