@@ -41,6 +41,8 @@ STRANGERS_LINKED = 0.001
 Measured as 0.0008 on people of the ACL Anthology's fit blocks who were given one name in groups of 2 to 16
 (docs/benchmarks/identity.md).
 """
+NAMESAKES_ALONE = CHANCE
+"""Namesakes expected at most for a written-out name to speak for itself."""
 NAME_ALONE_YEARS = 20
 """Years without a work of the name after which the name alone says nothing: it may be the next generation."""
 
@@ -233,7 +235,7 @@ class Block:
             if len(first) < 2 or not self._one_person_by_name(list(first)):
                 continue
             namesakes = max(self.around.namesakes(self.bearers[p].name) for p in places)
-            if namesakes <= CHANCE:
+            if namesakes <= NAMESAKES_ALONE:
                 why = (
                     f"The written-out name is rare: {namesakes:.3f} other people of this name "
                     "would be expected in the record."
