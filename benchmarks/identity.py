@@ -4,7 +4,7 @@
 
 Strips the ids, imports what is left, resolves it as a site does, and compares; beside it names alone, family
 name with first initial, and the published family of methods (`identity_baseline`). Every system runs in a
-process of its own. Blocks are halved by a hash: what was chosen by looking at gold was chosen on the fit half.
+process of its own. Blocks are halved by a hash; what was chosen by looking at gold was chosen on one half.
 Takes some ten minutes and 2 GB of disk. ``--limit`` works give a quick look, which is printed, not written.
 """
 

@@ -144,8 +144,8 @@ def _about(measured: Measured) -> Iterator[str]:
         f"{len(set(names.key)):,} different names, {len(set(names.gold_id)):,} people in gold. "
         f"{_percent(names.default_id.mean())} of the authorships carry the id that their printed name gives "
         f"by default; {len(told)} printed names ({int(names.told_apart.sum())} authorships) were told apart "
-        f"by hand, {len(together):,} people ({int(names.put_together.sum()):,} authorships) have several names. "
-        f"The held-out half: {int(names.reported.sum()):,} authorships."
+        f"by hand, {len(together):,} people ({int(names.put_together.sum()):,} authorships) have several "
+        f"names. The held-out half: {int(names.reported.sum()):,} authorships."
     )
 
 

@@ -8,10 +8,12 @@ links them, and the more links it takes to join them (`links_needed`).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
+from math import ceil, e, lgamma, log
 
 from peerscope.record.evidence import (
     CHANCE,
@@ -45,6 +47,9 @@ NAMESAKES_ALONE = CHANCE
 """Namesakes expected at most for a written-out name to speak for itself."""
 NAME_ALONE_YEARS = 20
 """Years without a work of the name after which the name alone says nothing: it may be the next generation."""
+NAME_ALONE_GROUPS = 100
+"""Groups that nothing but the name connects, at most: nobody in the ACL Anthology has more than 80, and what
+has more is a placeholder ("Unknown Author") rather than a person."""
 
 
 def links_needed(works: int, others: int, namesakes: float) -> int:
@@ -59,11 +64,12 @@ def links_needed(works: int, others: int, namesakes: float) -> int:
         namesakes: Other people expected under the name; one is the most that counts.
     """
     expected = STRANGERS_LINKED * works * others * min(namesakes, 1.0)
-    links, chance = 1, expected
-    while chance > CHANCE:
-        links += 1
-        chance *= expected / links
-    return links
+    if expected <= CHANCE:
+        return 1
+    # expected^n / n! falls from n = expected on, and is small enough soon after n = e x expected.
+    counts = range(max(1, ceil(expected)), ceil(e * expected) + 64)
+    rarity = bisect_left(counts, -log(CHANCE), key=lambda n: lgamma(n + 1) - n * log(expected))
+    return counts[rarity]
 
 
 class Groups:
@@ -232,7 +238,7 @@ class Block:
             first: dict[int, int] = {}
             for place in places:
                 first.setdefault(self._of[place], place)
-            if len(first) < 2 or not self._one_person_by_name(list(first)):
+            if not 1 < len(first) <= NAME_ALONE_GROUPS or not self._one_person_by_name(list(first)):
                 continue
             namesakes = max(self.around.namesakes(self.bearers[p].name) for p in places)
             if namesakes <= NAMESAKES_ALONE:
@@ -247,9 +253,16 @@ class Block:
     def _one_person_by_name(self, numbers: list[int]) -> bool:
         """Whether nothing shows that clusters of one name are several people's, or generations apart."""
         # One contradiction proves that the name is borne by two: then it decides nothing for the others.
-        if not all(self._may_join(a, b) for a, b in combinations(numbers, 2)):
+        clusters = [self._clusters[number] for number in numbers]
+        works = {work for cluster in clusters for work in cluster.works}
+        if len(works) < sum(len(cluster.works) for cluster in clusters):
             return False
-        works = (work for number in numbers for work in self._clusters[number].works)
+        groups = {cluster.group for cluster in clusters} - {-1}
+        if any(self.groups.contradict(a, b) for a, b in combinations(sorted(groups), 2)):
+            return False
+        names = {name for cluster in clusters for name in cluster.names}
+        if not all(compatible(a, b) for a, b in combinations(names, 2)):
+            return False
         years = sorted(self.around.years[w] for w in works if w in self.around.years)
         return all(later - earlier <= NAME_ALONE_YEARS for earlier, later in pairwise(years))
 
