@@ -357,7 +357,10 @@ class Block:
             return Decision(
                 number, "name", "No other written-out name in the record could be the same."
             )
-        missing = "no shared coauthor, own citation, institution or subject connects them"
+        missing = (
+            "no shared coauthor, own citation, affiliation, institution or subject connects them "
+            "beyond what chance would"
+        )
         if not name.has_full_given:
             missing += ", and the given name is abbreviated"
         return Decision(
