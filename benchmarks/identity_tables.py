@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from identity_data import Names
@@ -32,6 +33,7 @@ NO_ALONE, NO_PRINTED = "without names alone", "without printed affiliations"
 NO_LINKS, ALONE_AT = "without counting links", "alone "
 BEGIN = "<!-- the figures begin: `python benchmarks/identity.py` writes them -->"
 END = "<!-- the figures end -->"
+WIDTH = 110
 LIBRARIES = ("numpy", "scipy", "sqlalchemy")
 SIZES = ((1, 1), (2, 10), (11, 50), (51, 200), (201, 10**9))
 """Authorships of a block, from and to."""
@@ -88,7 +90,7 @@ def write(measured: Measured, report: Path | None) -> None:
     Raises:
         ValueError: The report has no marks.
     """
-    text = "\n".join(tables(measured))
+    text = "\n".join(wrapped(line) for line in tables(measured))
     if report is None:
         print(text)
         return
@@ -97,6 +99,11 @@ def write(measured: Measured, report: Path | None) -> None:
     if not begin or not end:
         raise ValueError(f"{report} has no place for figures: it needs {BEGIN} and {END}.")
     report.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+
+
+def wrapped(line: str) -> str:
+    """Prose at the width of the docs; rows of tables as they are."""
+    return line if line.lstrip().startswith("|") or len(line) <= WIDTH else fill(line, WIDTH)
 
 
 def tables(measured: Measured) -> Iterator[str]:
