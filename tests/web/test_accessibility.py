@@ -16,6 +16,8 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 PLACES = [
     "home", "search", "filtered", "nothing", "works", "work", "crowd", "hostile", "person", "prolific", "trust", "past",
     "topic", "institution", "venue", "name", "people", "nobody", "topics", "about", "error", "claims", "claim", "attempt",
+    "sign in", "join", "reset",
+    "claim on a record", "correct", "privacy",
 ]  # fmt: skip
 
 
@@ -44,7 +46,13 @@ def places(numbers, site) -> dict[str, str]:
         "topics": "/topics",
         "about": "/about",
         "error": "/nowhere",
+        "sign in": "/sign-in?next=/works",
+        "join": "/join",
+        "reset": "/reset",
         "claims": "/claims",
+        "claim on a record": f"{person}/claim",
+        "correct": f"{person}/correct",
+        "privacy": "/privacy",
         "claim": "/claims/simsiam-9",
         "attempt": f"/attempts/{Store(site[0].reproductions).attempts()[0].id}",
     }

@@ -35,7 +35,9 @@ from peerscope.record.read import (
 from peerscope.record.read.shapes import LISTED_AUTHORS
 from peerscope.record.read.sources import sources_of_record
 from peerscope.web.asked import Asked, asked, page_in
+from peerscope.web.claiming import asking_robots, claims_part
 from peerscope.web.claims import runs_of
+from peerscope.web.meeting import followed, of_work, saved_here
 from peerscope.web.reader import Present, for_everyone, keeping, own_answer, remember
 from peerscope.web.site import KINDS, PLACES, Site, site_of
 from peerscope.web.trust import compact
@@ -47,7 +49,10 @@ NUMBER = r"([WATIS])(\d{1,15})"
 SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
-NOT_FOR_ROBOTS = ("/search", "/history", "/me", "/join", "/sign-in", "/reset", "/api/")
+NOT_FOR_ROBOTS = (
+    "/search", "/changes/", "/history", "/saves", "/following", "/report", "/me", "/join", "/sign-in",
+    "/reset", "/vouch/", "/api/",
+)  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}
 
 
@@ -61,7 +66,7 @@ def home(request: Request) -> Response:
             totals=totals(session),
             works=recent_works(session, 6),
             topics=listing(session, "T", 1).page.rows[:14],
-            people=listing(session, "A", 1).page.rows[:12],
+            people=listing(session, "A", 1, without=site.community.kept.now().hidden).page.rows[:12],
         )  # fmt: skip
 
 
@@ -90,8 +95,15 @@ def _results(request: Request, wanted: Asked, template: str) -> Response:
             active=_labelled(session, wanted),
             who=who,
             saved=saved,
+            kept=saved_here(request, works),
+            followed=followed(request, address) if (address := _followable(wanted)) else None,
         )  # fmt: skip
     return own_answer(page) if who else for_everyone(page)
+
+
+def _followable(wanted: Asked) -> str:
+    """The address by which a search is followed; empty for one that finds everything."""
+    return wanted.address(personal=True) if wanted.query or wanted.active() else ""
 
 
 def _asker(site: Site, who: Present, wanted: Asked) -> Asker | None:
@@ -170,6 +182,7 @@ def _work(request: Request, letter: str, number: int) -> Response:
             page=page,
             work=page.work,
             claims=site.overview.of_work(page.identifiers),
+            meeting=of_work(request, session, number),
             near=site.discovery.neighbours("W", number, 8),
             slice=site.discovery.graph_slice("W", number, 40),
             jsonld=site.once(("linked", number, page.work.change_seq), lambda: _jsonld(session, number)),
@@ -217,10 +230,13 @@ def _person(request: Request, letter: str, number: int) -> Response:
         if page.person.merged_into_id is not None:
             return RedirectResponse(f"/people/A{page.person.merged_into_id}", 301)
         known = compact(site, session, page)
-        return site.page(
+        claimed = claims_part(request, session, number)
+        shown = site.page(
             request, "person.html",
+            claimed=claimed,
             page=page,
             person=page.person,
+            followed=followed(request, f"A{number}"),
             near=site.discovery.neighbours("A", number, 8),
             slice=site.discovery.graph_slice("A", number, 50),
             sort=_sort(given.get("sort")),
@@ -230,6 +246,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             said=said(known) if known else [],
             coverage=coverage(known) if known else "",
         )  # fmt: skip
+    return asking_robots(shown, claimed.noindex)
 
 
 def _name_key(session: Session, person: Person) -> str:
@@ -253,6 +270,7 @@ def _entity(request: Request, letter: str, number: int) -> Response:
             request, "entity.html",
             page=page,
             kind=KINDS[letter],
+            followed=followed(request, f"{letter}{number}"),
             near=site.discovery.neighbours("T", number, 12) if letter == "T" else (),
             slice=site.discovery.graph_slice(letter, number, 40),
             sort=_sort(given.get("sort")),
@@ -305,7 +323,8 @@ def listed(request: Request, place: str) -> Response:
     query = given.get("q", "").replace("\x00", "")[:100]
     sort = "name" if given.get("sort") == "name" else "works"
     with site.database.session() as session:
-        found = listing(session, LETTERS[place], page_in(given), query, sort)
+        hidden = site.community.kept.now().hidden if place == "people" else ()
+        found = listing(session, LETTERS[place], page_in(given), query, sort, hidden)
         return site.page(request, "list.html", found=found, place=place, kind=KINDS[LETTERS[place]])
 
 
