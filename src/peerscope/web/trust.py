@@ -27,11 +27,11 @@ from peerscope.community.trust import (
     snapshot,
 )
 from peerscope.community.trust.document import document
-from peerscope.community.trust.gather import gather, works_of_person
+from peerscope.community.trust.gather import authors_of, gather, works_of_person
 from peerscope.community.trust.history import history, keep
 from peerscope.community.trust.replies import replies, reply
 from peerscope.community.trust.shapes import DIMENSIONS
-from peerscope.community.trust.standing import standing_of
+from peerscope.community.trust.standing import hear
 from peerscope.record.models import Identifier, Person
 from peerscope.record.read import PersonPage, works_of_identifiers
 from peerscope.reproduce.overview import ClaimRow, Overview
@@ -76,15 +76,15 @@ def examine(record: Session, people: Session, overview: Overview, person: Person
             Identifier.entity == "A", Identifier.entity_id == person.id
         )
     )
-    owner, standing = standing_of(people, person.id)
+    heard = hear(people, person.id)
     evidence = gather(
         record,
         person,
         [(scheme, value) for scheme, value in identifiers],
         claim_facts(overview, own),
-        standing,
+        heard.weighed(authors_of(record, heard.reviewed)),
     )
-    return Examined(evidence, snapshot(evidence), owner)
+    return Examined(evidence, snapshot(evidence), heard.owner)
 
 
 def compact(site: Site, record: Session, page: PersonPage) -> Snapshot | None:
@@ -95,15 +95,16 @@ def compact(site: Site, record: Session, page: PersonPage) -> Snapshot | None:
     claims = claim_facts(site.overview, page.works_by)
     try:
         with site.community.reading() as people:
-            _, standing = standing_of(people, page.person.id)
+            heard = hear(people, page.person.id)
     except SQLAlchemyError:
         log.exception("Accounts cannot be read; a person is shown without a trust snapshot.")
         return None
 
     def made() -> Snapshot:
+        standing = heard.weighed(authors_of(record, heard.reviewed))
         return snapshot(gather(record, page.person, page.identifiers, claims, standing))
 
-    key = ("trust", page.person.id, page.change, claims, standing)
+    key = ("trust", page.person.id, page.change, claims, heard)
     found: Snapshot = site.once(key, made)
     return found
 
