@@ -16,11 +16,12 @@ from peerscope.community import Community, CommunityError
 from peerscope.discover import Discovery
 from peerscope.discover.readers import Readers
 from peerscope.record import Database
+from peerscope.record.openalex import QueryError
 from peerscope.reproduce import load_registry
 from peerscope.reproduce.overview import Overview
 from peerscope.reproduce.store import Store
 from peerscope.settings import Settings
-from peerscope.web import accounts, api, claims, claims_api, history, pages
+from peerscope.web import accounts, api, claims, claims_api, harvest, history, openalex, pages
 from peerscope.web.errors import (
     http_error,
     invalid_request,
@@ -83,13 +84,16 @@ def create_app(
     app.middleware("http")(see_visitor)
     app.middleware("http")(_headers)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.include_router(openalex.router)
     app.include_router(claims_api.router)
     app.include_router(api.router)
     app.include_router(claims.router)
+    app.include_router(harvest.router)
     app.include_router(history.router)
     app.include_router(accounts.router)
     app.include_router(pages.router)
     app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(QueryError, openalex.refused)
     app.add_exception_handler(SignInNeeded, sign_in_needed)
     app.add_exception_handler(CommunityError, refused)
     app.add_exception_handler(RequestValidationError, invalid_request)

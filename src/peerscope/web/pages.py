@@ -290,7 +290,9 @@ def listed(request: Request, place: str) -> Response:
             )  # fmt: skip
     if place == "robots.txt":
         return PlainTextResponse(
-            "User-agent: *\n" + "".join(f"Disallow: {one}\n" for one in NOT_FOR_ROBOTS)
+            "User-agent: *\n"
+            + "".join(f"Disallow: {one}\n" for one in NOT_FOR_ROBOTS)
+            + f"Sitemap: {str(request.base_url).rstrip('/')}/sitemap.xml\n"
         )
     if place == "favicon.ico":
         return RedirectResponse("/static/icon.svg", 301)

@@ -183,7 +183,8 @@ def _topics(session: Session, number: int) -> tuple[Link, ...]:
         select(Topic.id, Topic.display_name, Topic.works_count, Topic.origin)
         .join(WorkTopic, WorkTopic.topic_id == Topic.id)
         .where(WorkTopic.work_id == number)
-        .order_by(Topic.origin, WorkTopic.score.desc(), Topic.display_name)
+        # A score that no source gives comes last in both databases.
+        .order_by(Topic.origin, func.coalesce(WorkTopic.score, -1.0).desc(), Topic.display_name)
         .limit(PER_PAGE)
     )
     return tuple(
