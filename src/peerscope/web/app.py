@@ -21,7 +21,17 @@ from peerscope.reproduce import load_registry
 from peerscope.reproduce.overview import Overview
 from peerscope.reproduce.store import Store
 from peerscope.settings import Settings
-from peerscope.web import accounts, api, claims, claims_api, harvest, history, openalex, pages
+from peerscope.web import (
+    accounts,
+    api,
+    badges,
+    claims,
+    claims_api,
+    harvest,
+    history,
+    openalex,
+    pages,
+)
 from peerscope.web.errors import (
     http_error,
     invalid_request,
@@ -29,6 +39,7 @@ from peerscope.web.errors import (
     sign_in_needed,
     unexpected,
 )
+from peerscope.web.links import HeadAsGet
 from peerscope.web.site import Site
 from peerscope.web.visitor import SignInNeeded, see_visitor
 
@@ -83,10 +94,12 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(see_visitor)
     app.middleware("http")(_headers)
+    app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.include_router(openalex.router)
     app.include_router(claims_api.router)
     app.include_router(api.router)
+    app.include_router(badges.router)
     app.include_router(claims.router)
     app.include_router(harvest.router)
     app.include_router(history.router)
