@@ -39,6 +39,17 @@ def parsed_among(session: Session, numbers: Sequence[int]) -> dict[int, ParsedWo
     return dict(found)
 
 
+def parsed_of(session: Session, numbers: Sequence[int]) -> Iterator[ParsedWork]:
+    """The given works as shown, in their order; those out of sight are left out. In bounded memory."""
+    sources = read_sources(session.connection())
+    for start in range(0, len(numbers), CHUNK):
+        part = numbers[start : start + CHUNK]
+        query = select(Work.id).where(Work.id.in_(part), Work.deleted_at.is_(None))
+        in_sight = set(session.scalars(query))
+        there = [number for number in part if number in in_sight]
+        yield from (work for _, work in _parsed(session, there, sources))
+
+
 def parsed_work(session: Session, number: int) -> ParsedWork | None:
     """One work in sight as shown; ``None`` where there is none. Three statements."""
     in_sight = select(Work.id).where(Work.id == number, Work.deleted_at.is_(None))

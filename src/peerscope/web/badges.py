@@ -176,6 +176,6 @@ def _person(site: Site, number: int) -> Person:
             if found is None or found.merged_into_id is None:
                 break
             number = found.merged_into_id
-    if found is None or not found.works_count:
+    if found is None or not found.works_count or number in site.community.kept.now().hidden:
         raise HTTPException(404, "There is no such person here.")
     return found

@@ -90,7 +90,8 @@ def site_map(request: Request, name: str) -> Response:
         Work.deleted_at.is_(None) if table is Work else table.works_count > 0
     )
     if table is Person:
-        statement = statement.where(Person.merged_into_id.is_(None))
+        kept_back = site_of(request).community.kept.now().noindex
+        statement = statement.where(Person.merged_into_id.is_(None), Person.id.not_in(kept_back))
     base = escape(_base(request))
     lines = []
     with site_of(request).database.session() as session:

@@ -74,6 +74,11 @@ def refused(request: Request, error: Exception) -> Response:
     )  # fmt: skip
 
 
+def _hidden(request: Request, kind: Kind) -> frozenset[int]:
+    """People whose pages are hidden, where people are listed."""
+    return site_of(request).community.kept.now().hidden if kind.letter == "A" else frozenset()
+
+
 def base_of(request: Request) -> str:
     """Address of this API, without a slash at its end."""
     stated = site_of(request).settings.base_url.rstrip("/")
@@ -90,7 +95,9 @@ def autocomplete(
     """Entities of one kind whose name holds the words, the most connected first."""
     start = time.perf_counter()
     with site_of(request).database.session() as session:
-        found = _completed(session, ENTITIES[name], q, filter, base_of(request))
+        found = _completed(
+            session, ENTITIES[name], q, filter, base_of(request), _hidden(request, ENTITIES[name])
+        )
     return _answer(request, {"meta": _meta(start, len(found), 1, COMPLETED), "results": found})
 
 
@@ -103,7 +110,7 @@ def autocomplete_all(
     found: list[dict[str, Any]] = []
     with site_of(request).database.session() as session:
         for kind in ENTITIES.values():
-            found += _completed(session, kind, q, "", base_of(request))
+            found += _completed(session, kind, q, "", base_of(request), _hidden(request, kind))
     found.sort(key=lambda one: (-one["works_count"], one["id"]))
     return _answer(
         request,
@@ -112,7 +119,7 @@ def autocomplete_all(
 
 
 def _completed(
-    session: Session, kind: Kind, query: str, filter: str, base: str
+    session: Session, kind: Kind, query: str, filter: str, base: str, hidden: frozenset[int]
 ) -> list[dict[str, Any]]:
     words = re.sub(r"[|,:!\"<>\x00]", " ", query).strip()
     if not words:
@@ -120,7 +127,7 @@ def _completed(
     text = f'display_name.search:"{words}"'
     order = [("cited_by_count" if kind.name == "works" else "works_count", True)]
     terms = parse_filter(f"{filter},{text}" if filter else text)
-    asked = Asked(terms, order, per_page=COMPLETED)
+    asked = Asked(terms, order, per_page=COMPLETED, hidden=hidden)
     numbers = listed(session, kind, asked).numbers
     fields = {"id", "display_name", "works_count", "cited_by_count", "ids", "publication_year"}
     return [
@@ -167,7 +174,7 @@ def entities(
         if words and kind.name != "works":
             terms += parse_filter(f'display_name.search:"{words.replace(chr(34), " ")}"')
         order = [one for one in order if one[0] != "relevance_score"]
-        asked = Asked(terms, order, among, page, size, cursor)
+        asked = Asked(terms, order, among, page, size, cursor, _hidden(request, kind))
         if group:
             groups = grouped(session, kind, asked, group)
             meta = _meta(start, sum(one["count"] for one in groups), 1, len(groups))
@@ -178,7 +185,8 @@ def entities(
             if sample is not None
             else listed(session, kind, asked)
         )
-        results = objects(session, kind, found.numbers, base_of(request), fields)
+        hidden = site.community.kept.now().hidden
+        results = objects(session, kind, found.numbers, base_of(request), fields, hidden=hidden)
     meta = _meta(start, found.count, page, size)
     if cursor:
         meta |= {"page": None, "next_cursor": found.next_cursor}
@@ -235,6 +243,9 @@ def entity(
     site, kind = site_of(request), ENTITIES[name]
     with site.database.session() as session:
         number = _named(session, kind, id)
+        hidden = site.community.kept.now().hidden
+        if kind.letter == "A" and number in hidden:
+            number = None
         near = (
             [n.id for n in site.discovery.neighbours("W", number, RELATED)]
             if (kind.name == "works" and number is not None)
@@ -242,7 +253,13 @@ def entity(
         )
         found = (
             objects(
-                session, kind, [number], base_of(request), _fields(kind, select), lambda _: near
+                session,
+                kind,
+                [number],
+                base_of(request),
+                _fields(kind, select),
+                lambda _: near,
+                hidden,
             )
             if number is not None
             else []

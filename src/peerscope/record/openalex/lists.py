@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ class Asked:
         page: From 1.
         per_page: 1 to 200.
         cursor: ``*`` or what the answer before gave; empty means pages.
+        hidden: Numbers that are left out.
     """
 
     terms: Sequence[Term] = ()
@@ -45,6 +46,7 @@ class Asked:
     page: int = 1
     per_page: int = 25
     cursor: str = ""
+    hidden: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,8 @@ def _where(session: Session, kind: Kind, asked: Asked) -> list[ColumnElement[boo
     found = [kind.there, *conditions(session, kind, asked.terms)]
     if asked.among is not None:
         found.append(kind.table.id.in_(list(asked.among)))
+    if asked.hidden:
+        found.append(kind.table.id.not_in(list(asked.hidden)))
     return found
 
 

@@ -77,6 +77,7 @@ def objects(
     base: str,
     fields: Collection[str] | None = None,
     related: Callable[[int], Iterable[int]] | None = None,
+    hidden: Collection[int] = (),
 ) -> list[dict[str, Any]]:
     """Entities as objects, in the given order. At most eleven statements.
 
@@ -87,12 +88,15 @@ def objects(
         base: Address of the API, without a slash at its end, as ``https://example.org/api/v1``.
         fields: Only these of `FIELDS`; statements for others are not sent.
         related: Numbers of works near one, where asked for.
+        hidden: People whose entities are not shown: works name them as printed, without a link.
     """
     wanted = [f for f in FIELDS[kind.name] if fields is None or f in fields]
     if not numbers:
         return []
     make = _Works if kind.letter == "W" else _Others
-    found = make(session, kind, list(numbers), base, set(wanted), related).made()
+    made = make(session, kind, list(numbers), base, set(wanted), related)
+    made.hidden = frozenset(hidden)
+    found = made.made()
     return [{f: found[n][f] for f in wanted} for n in numbers if n in found]
 
 
@@ -110,6 +114,7 @@ class _Others:
     ) -> None:
         self.session, self.kind, self.numbers, self.base = session, kind, numbers, base
         self.wanted, self.related = wanted, related
+        self.hidden: frozenset[int] = frozenset()
         self.rows = {
             row.id: row
             for row in session.scalars(select(kind.table).where(kind.table.id.in_(numbers)))
@@ -369,15 +374,16 @@ class _Works(_Others):
         found = []
         total = row.authors_count or len(self.authors[row.id])
         for index, (one, name, orcid) in enumerate(self.authors[row.id]):
+            person_id = None if one.person_id in self.hidden else one.person_id
             position = "first" if index == 0 else "last" if index == total - 1 else "middle"
             places = [_place(place, self.base) for place in self.at[one.id]]
             found.append(
                 {
                     "author_position": position,
                     "author": {
-                        "id": self._own("A", one.person_id) if one.person_id is not None else None,
-                        "display_name": name or one.raw_name,
-                        "orcid": ADDRESSES["orcid"].format(orcid) if orcid else None,
+                        "id": self._own("A", person_id) if person_id is not None else None,
+                        "display_name": name if name and person_id else one.raw_name,
+                        "orcid": ADDRESSES["orcid"].format(orcid) if orcid and person_id else None,
                     },
                     "institutions": places,
                     "countries": sorted({p["country_code"] for p in places if p["country_code"]}),
