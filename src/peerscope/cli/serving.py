@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,6 +30,9 @@ from peerscope.settings import Settings
 from peerscope.web import create_app
 from peerscope.web.servable import create_servable_app
 
+log = logging.getLogger(__name__)
+A_DAY = 86_400.0
+
 
 def serve_site(settings: Settings, database: Database) -> None:
     """Listen until interrupted; the address is printed once the port is bound.
@@ -46,9 +50,6 @@ def serve_site(settings: Settings, database: Database) -> None:
     except (ValueError, SQLAlchemyError) as error:
         err.print(f"[bold red]Without histories of readers:[/] {error}", highlight=False)
     community = Community(settings)
-    with community.writing() as people, database.session() as record:
-        remind_of_expiry(people)
-        follow_merges(people, record)
     app = create_app(settings, database, discovery, readers, community=community)
     out.print(f"Serving {settings.site_name} at {_address(listener)} (Ctrl-C stops it)")
     link = community.first_admin()
@@ -59,8 +60,32 @@ def serve_site(settings: Settings, database: Database) -> None:
     _spare_what_stands()
     # uvicorn raises the signal again when it has ended: the background work is to be ended too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    with improving(settings), _retraining(settings, database):
+    with improving(settings), _retraining(settings, database), _tending(community, database):
         uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def _tending(community: Community, database: Database) -> Iterator[None]:
+    """What has to be seen to once a day while the block runs: proofs that end, claims whose records moved."""
+    ended = threading.Event()
+
+    def tend() -> None:
+        while not ended.is_set():
+            try:
+                with community.writing() as session, database.session() as record:
+                    remind_of_expiry(session)
+                    follow_merges(session, record)
+            except SQLAlchemyError:
+                log.exception("Proofs and claims could not be seen to; tried again in a day.")
+            ended.wait(A_DAY)
+
+    thread = threading.Thread(target=tend, name="tending", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=10)
 
 
 @contextmanager
