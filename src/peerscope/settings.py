@@ -38,6 +38,15 @@ class Settings(BaseSettings):
         smtp_security: ``starttls``, ``tls``, or ``none``.
         smtp_user: Name to sign in to it; empty means without.
         smtp_password: Password to sign in to it.
+        orcid_client_id: Of this site at ORCID; empty means no sign-in with ORCID.
+        orcid_client_secret: Of this site at ORCID.
+        orcid_base: Issuer of the iDs; ORCID's sandbox while trying.
+        oidc_issuer: OpenID provider by which people may sign in; empty means none.
+        oidc_client_id: Of this site there.
+        oidc_client_secret: Of this site there.
+        oidc_label: What the button says of it.
+        oidc_federation: Domain of the institution whose provider it is: signing in there shows that somebody
+            belongs to it. Empty where it shows nothing.
     """
 
     model_config = SettingsConfigDict(env_prefix="PEERSCOPE_", extra="ignore")
@@ -61,6 +70,14 @@ class Settings(BaseSettings):
     smtp_security: str = Field(default="starttls", pattern="^(starttls|tls|none)$")
     smtp_user: str = ""
     smtp_password: SecretStr = SecretStr("")
+    orcid_client_id: str = ""
+    orcid_client_secret: SecretStr = SecretStr("")
+    orcid_base: str = "https://orcid.org"
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_label: str = "your institution"
+    oidc_federation: str = Field(default="", pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)+)?$")
 
     @property
     def record_url(self) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 
 from sqlalchemy import event
 
-import peerscope.community.claiming_models  # noqa: F401 - completes the metadata
+import peerscope.community.claiming_models
+import peerscope.community.trust.models  # noqa: F401 - completes the metadata
+from peerscope.community import passkey_models  # noqa: F401 - completes the metadata
 from peerscope.record import Database
 from peerscope.settings import Settings
 

@@ -161,6 +161,7 @@ class _Scope:
         self._connection = connection
         self._whole = since == 0 and blocks is None
         self.rows: dict[int, Held] = {}
+        self._block_of: dict[int, str] = {}
         self.groups = Groups()
         self.blocks: dict[str, list[Bearer]] = defaultdict(list)
         self.bearers: list[Bearer] = []
@@ -169,7 +170,7 @@ class _Scope:
             return
         for row in self._authorships(Authorship.block_key, touched):
             self.rows[row.id] = row
-        inside = set(self.rows)
+        self._inside = {row.block_key for row in self.rows.values()}
         self.events = self._events()
         if not self._whole:
             self._add_sharers()
@@ -178,7 +179,7 @@ class _Scope:
             name = parse_name(row.name_key)
             group = group_of.get(number, -1)
             bearer = Bearer(number, row.work_id, name, row.name_key, row.raw_name, group)
-            if number in inside:
+            if row.block_key in self._inside:
                 self.blocks[row.block_key].append(bearer)
             self.bearers.append(bearer)
 
@@ -218,16 +219,18 @@ class _Scope:
 
         Events are made by hand, so all of them fit into memory.
         """
-        event, mark = table_of(IdentityEvent), table_of(IdentityMark)
+        event, mark, author = table_of(IdentityEvent), table_of(IdentityMark), table_of(Authorship)
         rows = self._connection.execute(
-            select(mark.c.authorship_id, event.c.id, mark.c.label)
+            select(mark.c.authorship_id, event.c.id, mark.c.label, author.c.block_key)
             .join(event, event.c.id == mark.c.event_id)
+            .join(author, author.c.id == mark.c.authorship_id)
             .where(event.c.undone_at.is_(None), mark.c.label != "")
             .order_by(event.c.id.desc())
         )
         found: dict[int, list[tuple[str, str]]] = defaultdict(list)
-        for authorship, number, label in rows:
+        for authorship, number, label, block in rows:
             found[authorship].append((f"{EVENT}{number}", label))
+            self._block_of[authorship] = block
         return dict(found)
 
     def ids_of(self, row: Held) -> list[tuple[str, str]]:
@@ -235,17 +238,21 @@ class _Scope:
         return self.events.get(row.id, []) + person_ids(row.author_ids)
 
     def _add_sharers(self) -> None:
-        """Load authorships of other blocks whose identifiers, or events, meet those of this scope."""
+        """Load what meets this scope from other blocks: by an event the whole block, else the authorship.
+
+        What an event parts or joins in one block decides what the names of another lead to.
+        """
         ident = table_of(Identifier)
         done: set[tuple[str, str]] = set()
         fresh = list(self.rows.values())
         while fresh:
             told = {scheme for row in fresh for scheme, _ in self.events.get(row.id, ())}
             named = [n for n, said in self.events.items() if any(s in told for s, _ in said)]
-            others = [n for n in named if n not in self.rows]
-            joined = list(self._authorships(Authorship.id, others))
+            blocks = {self._block_of[n] for n in named} - self._inside
+            self._inside |= blocks
+            joined = list(self._authorships(Authorship.block_key, sorted(blocks)))
+            fresh += [row for row in joined if row.id not in self.rows]
             self.rows.update((row.id, row) for row in joined)
-            fresh += joined
             wanted = {pair for row in fresh for pair in person_ids(row.author_ids)} - done
             done |= wanted
             people: set[int] = set()

@@ -9,10 +9,11 @@ transaction, rolled back or committed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from peerscope.record.bulk import Ids, chunks
@@ -259,15 +260,18 @@ def _undone(database: Database, event: int, by: str, reason: str, *, keep: bool)
         past.undone_reason = " ".join(reason.split())[:LONGEST_REASON]
         session.flush()
         marks = session.scalars(select(IdentityMark).where(IdentityMark.event_id == event)).all()
-        _carry_over(session, event, marks)
         owners = _owners(session, [mark.authorship_id for mark in marks])
+        last = _last_marks(session, list(owners))
         # Who has moved on since keeps to whom they moved; the others count as whose they were.
         restored = {
             mark.authorship_id: mark.person_before
             for mark in marks
             if owners.get(mark.authorship_id, -1) == mark.person_after
+            and (mark.authorship_id not in last or last[mark.authorship_id].event_id < event)
         }
+        _carry_over(session, event, marks)
         written = _resolved(session, ids, list(owners), restored)
+        _tie(session, restored, written)
         _lead_back(session, ids, marks, written)
         return _consequences(session, event, "undo", written)
 
@@ -303,23 +307,94 @@ def _carry_over(session: Session, event: int, marks: Sequence[IdentityMark]) -> 
                 )
             )
         )
-        session.add_all(
-            IdentityMark(
-                event_id=number, authorship_id=authorship, label=STAYS,
-                person_before=mark.person_before, person_after=mark.person_before,
-            )
-            for authorship, mark in own.items()
-            if mark.person_before in about and authorship not in named
-        )  # fmt: skip
+        unnamed = [authorship for authorship in own if authorship not in named]
+        earlier = _last_marks(session, unnamed, before=number)
+        for authorship in unnamed:
+            found = earlier.get(authorship)
+            person = own[authorship].person_before if found is None else found.person_after
+            if person in about:
+                session.add(
+                    IdentityMark(
+                        event_id=number, authorship_id=authorship, label=STAYS,
+                        person_before=person, person_after=person,
+                    )
+                )  # fmt: skip
     session.flush()
 
 
+def _tie(session: Session, restored: Mapping[int, int | None], written: Written) -> None:
+    """Note on the events in force where an undoing left the authorships.
+
+    Which person a cluster keeps is a matter of majority, so that an authorship can come to another person
+    than the one it was taken from, as long as other events hold it to others. Each authorship is with whom
+    its last event in force left it, and one that none names is with whom it would be without events: only
+    so the last undoing finds everything as it was.
+    """
+    due = {a: before for a, (before, _) in written.moved.items()} | dict(restored)
+    owners, last = _owners(session, list(due)), _last_marks(session, list(due))
+    for authorship, person in due.items():
+        now, mark = owners[authorship], last.get(authorship)
+        if now == person:
+            continue
+        if mark is None:
+            _note_on_newest(session, authorship, person, now)
+        elif mark.person_after == person:
+            mark.person_after = now
+    session.flush()
+
+
+def _note_on_newest(session: Session, authorship: int, person: int | None, now: int | None) -> None:
+    """Let the newest event in force that is about either person give the authorship back, once undone.
+
+    There is none where an import has changed the clusters meanwhile: then it is at home where it is.
+    """
+    either = [person, now]
+    event = session.scalar(
+        select(func.max(IdentityEvent.id))
+        .join(IdentityMark, IdentityMark.event_id == IdentityEvent.id)
+        .where(
+            IdentityEvent.undone_at.is_(None),
+            IdentityMark.person_before.in_(either) | IdentityMark.person_after.in_(either),
+        )
+    )
+    if event is not None:
+        session.add(
+            IdentityMark(
+                event_id=event, authorship_id=authorship, label="", person_before=person, person_after=now
+            )
+        )  # fmt: skip
+
+
+def _last_marks(
+    session: Session, authorships: Collection[int], before: int | None = None
+) -> dict[int, IdentityMark]:
+    """The mark of the newest event in force on each authorship that has one."""
+    found: dict[int, IdentityMark] = {}
+    for part in chunks(authorships):
+        wanted = (
+            select(IdentityMark)
+            .join(IdentityEvent, IdentityEvent.id == IdentityMark.event_id)
+            .where(IdentityEvent.undone_at.is_(None), IdentityMark.authorship_id.in_(part))
+            .order_by(IdentityMark.event_id)
+        )
+        if before is not None:
+            wanted = wanted.where(IdentityMark.event_id < before)
+        found.update((mark.authorship_id, mark) for mark in session.scalars(wanted))
+    return found
+
+
 def _lead_back(session: Session, ids: Ids, marks: Sequence[IdentityMark], written: Written) -> None:
-    """Point persons whom an undone event made, and who hold nothing, at whom it took their works from."""
+    """Point persons whom an undone event made, and who hold nothing, at whom it took their works from.
+
+    Where that is nobody, at whom the event was about.
+    """
+    about = Counter(m.person_before for m in marks if m.label and m.person_before is not None)
+    subject = min(about, key=lambda person: (-about[person], person), default=None)
     heirs: dict[int, int] = {}
     for mark in marks:
-        if mark.person_before is not None and mark.person_after not in (None, mark.person_before):
-            heirs.setdefault(mark.person_after, mark.person_before)
+        heir = subject if mark.person_before is None else mark.person_before
+        if heir is not None and mark.person_after not in (None, heir):
+            heirs.setdefault(mark.person_after, heir)
     for person, heir in heirs.items():
         held = session.scalar(select(Authorship.id).where(Authorship.person_id == person).limit(1))
         found = session.get(Person, person)

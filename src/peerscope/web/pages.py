@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from peerscope.community.trust import coverage, said
 from peerscope.discover.catalogue import facet_labels
 from peerscope.discover.results import TYPE_LABELS
 from peerscope.discover.shapes import Asker
@@ -38,6 +39,7 @@ from peerscope.web.claiming import asking_robots, claims_part
 from peerscope.web.claims import runs_of
 from peerscope.web.reader import Present, for_everyone, keeping, own_answer, remember
 from peerscope.web.site import KINDS, PLACES, Site, site_of
+from peerscope.web.trust import compact
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger(__name__)
@@ -217,6 +219,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             raise HTTPException(404)
         if page.person.merged_into_id is not None:
             return RedirectResponse(f"/people/A{page.person.merged_into_id}", 301)
+        known = compact(site, session, page)
         claimed = claims_part(request, session, number)
         shown = site.page(
             request, "person.html",
@@ -228,6 +231,9 @@ def _person(request: Request, letter: str, number: int) -> Response:
             sort=_sort(given.get("sort")),
             name_key=_name_key(session, page.person),
             runs=runs_of(site.overview, page.works_by),
+            snapshot=known,
+            said=said(known) if known else [],
+            coverage=coverage(known) if known else "",
         )  # fmt: skip
     return asking_robots(shown, claimed.noindex)
 

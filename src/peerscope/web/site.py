@@ -90,7 +90,11 @@ def _environment(settings: Settings) -> Environment:
 
 @dataclass
 class Site:
-    """The rooms below and the templates of one application."""
+    """The rooms below and the templates of one application.
+
+    ``address`` is the site's own, without a slash at the end: what mails and other sites are told. It is
+    never the ``Host`` of a request, which whoever asks may choose.
+    """
 
     settings: Settings
     database: Database
@@ -98,10 +102,13 @@ class Site:
     readers: Readers
     overview: Overview
     community: Community
+    address: str = ""
     templates: Environment = field(init=False)
     _made: OrderedDict[tuple[object, ...], Any] = field(default_factory=OrderedDict, init=False)
 
     def __post_init__(self) -> None:
+        listens = f"http://{self.settings.host}:{self.settings.port}"
+        self.address = (self.settings.base_url or self.address or listens).rstrip("/")
         self.templates = _environment(self.settings)
         self.templates.globals["is_hidden"] = self.is_hidden
 
