@@ -27,13 +27,22 @@ from peerscope.web import (
     claiming,
     claims,
     claims_api,
+    collections,
+    feeds,
+    follows,
     history,
+    moderation,
+    notices,
     openid,
     pages,
     passkeys,
     privacy,
     profile,
     proofs,
+    reactions,
+    reviews,
+    saves,
+    talk,
     trust,
 )
 from peerscope.web.errors import (
@@ -107,20 +116,12 @@ def create_app(
     app.middleware("http")(see_visitor)
     app.middleware("http")(_headers)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.include_router(claims_api.router)
-    app.include_router(api.router)
-    app.include_router(claims.router)
-    app.include_router(history.router)
-    app.include_router(accounts.router)
-    app.include_router(trust.router)
-    app.include_router(openid.router)
-    app.include_router(passkeys.router)
-    app.include_router(account_settings.router)
-    app.include_router(proofs.router)
-    app.include_router(claiming.router)
-    app.include_router(profile.router)
-    app.include_router(privacy.router)
-    app.include_router(pages.router)
+    for room in (
+        claims_api, api, claims, history, accounts, trust, openid, passkeys, account_settings, proofs,
+        claiming, profile, privacy, follows, saves, collections, reactions, reviews, talk,
+        notices, moderation, feeds, pages,
+    ):  # fmt: skip
+        app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(SignInNeeded, sign_in_needed)
     app.add_exception_handler(CommunityError, refused)

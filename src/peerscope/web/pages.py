@@ -37,9 +37,12 @@ from peerscope.record.read.sources import sources_of_record
 from peerscope.web.asked import Asked, asked, page_in
 from peerscope.web.claiming import asking_robots, claims_part
 from peerscope.web.claims import runs_of
+from peerscope.web.meeting import followed, of_work, saved_here
 from peerscope.web.reader import Present, for_everyone, keeping, own_answer, remember
 from peerscope.web.site import KINDS, PLACES, Site, site_of
+from peerscope.web.talk import contact_of
 from peerscope.web.trust import compact
+from peerscope.web.visitor import visitor
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger(__name__)
@@ -49,7 +52,8 @@ SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
 NOT_FOR_ROBOTS = (
-    "/search", "/history", "/me", "/join", "/sign-in", "/reset", "/vouch/", "/api/",
+    "/search", "/changes/", "/history", "/saves", "/following", "/report", "/me", "/join", "/sign-in",
+    "/reset", "/vouch/", "/api/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
 )  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}
 
@@ -93,8 +97,15 @@ def _results(request: Request, wanted: Asked, template: str) -> Response:
             active=_labelled(session, wanted),
             who=who,
             saved=saved,
+            kept=saved_here(request, works),
+            followed=followed(request, address) if (address := _followable(wanted)) else None,
         )  # fmt: skip
     return own_answer(page) if who else for_everyone(page)
+
+
+def _followable(wanted: Asked) -> str:
+    """The address by which a search is followed; empty for one that finds everything."""
+    return wanted.address(personal=True) if wanted.query or wanted.active() else ""
 
 
 def _asker(site: Site, who: Present, wanted: Asked) -> Asker | None:
@@ -173,6 +184,7 @@ def _work(request: Request, letter: str, number: int) -> Response:
             page=page,
             work=page.work,
             claims=site.overview.of_work(page.identifiers),
+            meeting=of_work(request, session, number),
             near=site.discovery.neighbours("W", number, 8),
             slice=site.discovery.graph_slice("W", number, 40),
             jsonld=site.once(("linked", number, page.work.change_seq), lambda: _jsonld(session, number)),
@@ -226,6 +238,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             claimed=claimed,
             page=page,
             person=page.person,
+            followed=followed(request, f"A{number}"),
             near=site.discovery.neighbours("A", number, 8),
             slice=site.discovery.graph_slice("A", number, 50),
             sort=_sort(given.get("sort")),
@@ -234,6 +247,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             snapshot=known,
             said=said(known) if known else [],
             coverage=coverage(known) if known else "",
+            contact=contact_of(site, visitor(request), number),
         )  # fmt: skip
     return asking_robots(shown, claimed.noindex)
 
@@ -259,6 +273,7 @@ def _entity(request: Request, letter: str, number: int) -> Response:
             request, "entity.html",
             page=page,
             kind=KINDS[letter],
+            followed=followed(request, f"{letter}{number}"),
             near=site.discovery.neighbours("T", number, 12) if letter == "T" else (),
             slice=site.discovery.graph_slice(letter, number, 40),
             sort=_sort(given.get("sort")),
