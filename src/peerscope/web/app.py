@@ -16,6 +16,7 @@ from peerscope.community import Community, CommunityError
 from peerscope.discover import Discovery
 from peerscope.discover.readers import Readers
 from peerscope.record import Database
+from peerscope.record.openalex import QueryError
 from peerscope.reproduce import load_registry
 from peerscope.reproduce.overview import Overview
 from peerscope.reproduce.store import Store
@@ -24,15 +25,18 @@ from peerscope.web import (
     account_settings,
     accounts,
     api,
+    badges,
     claiming,
     claims,
     claims_api,
     collections,
     feeds,
     follows,
+    harvest,
     history,
     moderation,
     notices,
+    openalex,
     openid,
     pages,
     passkeys,
@@ -52,6 +56,7 @@ from peerscope.web.errors import (
     sign_in_needed,
     unexpected,
 )
+from peerscope.web.links import HeadAsGet
 from peerscope.web.site import Site, site_of
 from peerscope.web.visible import Visible, refuse_hidden
 from peerscope.web.visitor import SignInNeeded, see_visitor
@@ -116,14 +121,17 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(see_visitor)
     app.middleware("http")(_headers)
+    app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for room in (
-        claims_api, api, claims, history, accounts, trust, openid, passkeys, account_settings, proofs,
-        claiming, profile, privacy, follows, saves, collections, reactions, reviews, talk,
+        openalex, claims_api, api, badges, claims, harvest, history, accounts, trust, openid,
+        passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves, collections,
+        reactions, reviews, talk,
         notices, moderation, feeds, pages,
     ):  # fmt: skip
         app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(QueryError, openalex.refused)
     app.add_exception_handler(SignInNeeded, sign_in_needed)
     app.add_exception_handler(CommunityError, refused)
     app.add_exception_handler(RequestValidationError, invalid_request)
