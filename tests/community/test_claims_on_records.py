@@ -20,6 +20,7 @@ from peerscope.community.claiming import (
     claim_of,
     decide,
     level_without,
+    look_again,
     open_claim,
     owner_of,
     recheck,
@@ -383,6 +384,20 @@ def test_revoking_a_proof_drops_the_level_and_the_record_that_rested_on_it(
         assert state(session, ada_owns) == ("open", "")
         assert owner_of(session, people["Ada Example"]) is None
         assert told(session, ada_owns)[-1] == "claim.reopened"
+
+
+def test_a_proof_shown_after_the_claim_is_looked_at(act, make_account, people, said) -> None:
+    ada = make_account("Ada Example")
+    with act() as (session, record):
+        look_again(session, record, ada)
+        open_claim(session, record, ada, people["Ada Example"])
+        assert state(session, ada) == ("open", "")
+        number = add_proof(session, ada, "domain", value="north.example", value_hash="x")
+        look_again(session, record, ada)
+        assert state(session, ada) == ("accepted", "domain")
+        revoke_proof(session, number, audit.OPERATOR, "a mistake")
+        look_again(session, record, ada)
+        assert state(session, ada) == ("open", "")
 
 
 def test_another_way_holds_a_claim_whose_proof_was_revoked_by_somebody_else(

@@ -83,7 +83,6 @@ def test_from_unclaimed_to_claimed_by_an_address(society, ids, caplog) -> None:
     page = ada.get(f"{person}/claim").text
     assert "It waits for one of the ways below" in page
     assert "KAIST" in page and "Decides: a rule, at once" in page
-    society.post(ada, f"{person}/claim/withdraw")
     proofs = society.post(ada, "/me/proofs/domain", "/me/proofs", mail="cz@rcv.kaist.ac.kr")
     assert "is on its way" in proofs.text and "cz@rcv.kaist.ac.kr" in proofs.text
     link = re.findall(r"http://testserver(/me/proofs/domain/[\w-]+)", caplog.text)[-1]
@@ -92,7 +91,6 @@ def test_from_unclaimed_to_claimed_by_an_address(society, ids, caplog) -> None:
     assert society.post(ada, link, link).status_code == 303
     shown = ada.get("/me/proofs").text
     assert "Your level is L3" in shown and "falls from L3 to L1" in shown
-    society.post(ada, f"{person}/claim", f"{person}/claim")
     assert "This record is yours since" in ada.get(f"{person}/claim").text
     public = stranger.get(person).text
     assert "Claimed by its owner (L3)" in public and "has not joined" not in public
