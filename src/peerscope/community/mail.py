@@ -6,6 +6,7 @@ import logging
 import smtplib
 import ssl
 from dataclasses import dataclass
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from urllib.parse import urlsplit
@@ -43,7 +44,7 @@ class Mailer:
             return True
         try:
             self._deliver(self._message(mail))
-        except (OSError, smtplib.SMTPException):
+        except (OSError, ValueError, smtplib.SMTPException):
             log.exception("A mail could not be sent (%s).", mail.subject)
             return False
         return True
@@ -52,7 +53,7 @@ class Mailer:
         message = EmailMessage()
         host = urlsplit(self._settings.base_url).hostname or "localhost"
         message["From"] = self._settings.mail_from or f"peerscope@{host}"
-        message["To"] = mail.to
+        message["To"] = Address(addr_spec=mail.to)  # refuses what is more than one address
         message["Subject"] = " ".join(mail.subject.split())
         message["Date"] = formatdate()
         message["Message-ID"] = make_msgid(domain=host)

@@ -22,6 +22,11 @@ RULES = {
     "collection": "30 per day",  # made or forked
     "collection.invite": "30 per day",
     "meeting.report": "20 per day",
+    "claim": "6 per day",  # claims on records, of one account
+    "claim.ask": "6 per day",
+    "domain": "6 per day",
+    "vouch.link": "10 per day",
+    "correct.address": "5 per day",  # requests about a person's page, from one address
     "write": "120 per 10 minute",
     "write.day": "1500 per day",
 }

@@ -16,8 +16,8 @@ from peerscope.community.collections import Seen, readable
 from peerscope.community.follows import Followed, follows_of, labels
 from peerscope.record.read import ChangedWork, changed_among, changed_of, current_people
 
-FOUND = 100
-"""A search is followed through this many of its first results."""
+FOUND = 50
+"""A search is followed through this many of its first results: in meaning all is near to all."""
 
 Search = Callable[[str], Sequence[int]]
 """From the address of a search to the works that it finds now, at most `FOUND`."""

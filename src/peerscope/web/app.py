@@ -21,17 +21,25 @@ from peerscope.reproduce.overview import Overview
 from peerscope.reproduce.store import Store
 from peerscope.settings import Settings
 from peerscope.web import (
+    account_settings,
     accounts,
     api,
+    claiming,
     claims,
     claims_api,
     collections,
     follows,
     history,
+    openid,
     pages,
+    passkeys,
+    privacy,
+    profile,
+    proofs,
     reactions,
     reviews,
     saves,
+    trust,
 )
 from peerscope.web.errors import (
     http_error,
@@ -40,14 +48,16 @@ from peerscope.web.errors import (
     sign_in_needed,
     unexpected,
 )
-from peerscope.web.site import Site
+from peerscope.web.site import Site, site_of
+from peerscope.web.visible import Visible
 from peerscope.web.visitor import SignInNeeded, see_visitor
 
 STATIC = Path(__file__).parent / "static"
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "img-src 'self' data:; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -55,6 +65,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+ENCRYPTED_ONLY = "max-age=31536000"
+"""A year. Subdomains are not included: they may be of somebody else."""
 
 
 def create_app(
@@ -64,6 +77,7 @@ def create_app(
     readers: Readers | None = None,
     overview: Overview | None = None,
     community: Community | None = None,
+    address: str = "",
 ) -> FastAPI:
     """The site's ASGI application.
 
@@ -74,6 +88,7 @@ def create_app(
         readers: What readers let the site keep; the file in the site's folder if not given.
         overview: Claims and attempts; installed claims and the attempts in the site's folder if not given.
         community: Accounts and what they write; those in the site's folder if not given.
+        address: Where the site listens, for links in mails; ``base_url`` of the settings outranks it.
     """
     app = FastAPI(
         title=settings.site_name,
@@ -83,13 +98,15 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    people = community or Community(settings)
     app.state.site = Site(
         settings,
         database,
-        discovery,
+        Visible(discovery, lambda: people.kept.now().hidden),
         readers or Readers(settings.readers),
         overview or Overview(load_registry(), Store(settings.reproductions)),
-        community or Community(settings),
+        people,
+        address,
     )
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(see_visitor)
@@ -100,6 +117,14 @@ def create_app(
     app.include_router(claims.router)
     app.include_router(history.router)
     app.include_router(accounts.router)
+    app.include_router(trust.router)
+    app.include_router(openid.router)
+    app.include_router(passkeys.router)
+    app.include_router(account_settings.router)
+    app.include_router(proofs.router)
+    app.include_router(claiming.router)
+    app.include_router(profile.router)
+    app.include_router(privacy.router)
     for meeting in (follows, saves, collections, reactions, reviews):
         app.include_router(meeting.router)
     app.include_router(pages.router)
@@ -117,6 +142,8 @@ async def _headers(
     response = await call_next(request)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if site_of(request).settings.base_url.startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", ENCRYPTED_ONLY)
     if request.url.path.startswith("/static/") and "v" in request.query_params:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response

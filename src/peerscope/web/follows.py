@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from peerscope.community import CommunityError, NotThereError, follows
 from peerscope.community.collections import look
-from peerscope.community.since import changes_after, since
+from peerscope.community.since import FOUND, changes_after, since
 from peerscope.community.times import now
 from peerscope.discover.results import work_titles
 from peerscope.record import change_seq
@@ -115,7 +115,7 @@ def changes(request: Request, name: str) -> Response:
         return site.page(
             request, "meeting/changes.html",
             label=label, place=place, kind=KINDS.get(name[:1], "Search"), after=after,
-            now=change_seq(record), moment=moment, groups=groups, listed=LISTED,
+            now=change_seq(record), moment=moment, groups=groups, found=FOUND,
         )  # fmt: skip
 
 

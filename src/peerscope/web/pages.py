@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from peerscope.community.trust import coverage, said
 from peerscope.discover.catalogue import facet_labels
 from peerscope.discover.results import TYPE_LABELS
 from peerscope.discover.shapes import Asker
@@ -34,10 +35,12 @@ from peerscope.record.read import (
 from peerscope.record.read.shapes import LISTED_AUTHORS
 from peerscope.record.read.sources import sources_of_record
 from peerscope.web.asked import Asked, asked, page_in
+from peerscope.web.claiming import asking_robots, claims_part
 from peerscope.web.claims import runs_of
 from peerscope.web.meeting import followed, of_work, saved_here
 from peerscope.web.reader import Present, for_everyone, keeping, own_answer, remember
 from peerscope.web.site import KINDS, PLACES, Site, site_of
+from peerscope.web.trust import compact
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger(__name__)
@@ -47,18 +50,9 @@ SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
 NOT_FOR_ROBOTS = (
-    "/search",
-    "/changes/",
-    "/history",
-    "/saves",
-    "/following",
-    "/report",
-    "/me",
-    "/join",
-    "/sign-in",
-    "/reset",
-    "/api/",
-)
+    "/search", "/changes/", "/history", "/saves", "/following", "/report", "/me", "/join", "/sign-in",
+    "/reset", "/vouch/", "/api/",
+)  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}
 
 
@@ -72,7 +66,7 @@ def home(request: Request) -> Response:
             totals=totals(session),
             works=recent_works(session, 6),
             topics=listing(session, "T", 1).page.rows[:14],
-            people=listing(session, "A", 1).page.rows[:12],
+            people=listing(session, "A", 1, without=site.community.kept.now().hidden).page.rows[:12],
         )  # fmt: skip
 
 
@@ -235,8 +229,11 @@ def _person(request: Request, letter: str, number: int) -> Response:
             raise HTTPException(404)
         if page.person.merged_into_id is not None:
             return RedirectResponse(f"/people/A{page.person.merged_into_id}", 301)
-        return site.page(
+        known = compact(site, session, page)
+        claimed = claims_part(request, session, number)
+        shown = site.page(
             request, "person.html",
+            claimed=claimed,
             page=page,
             person=page.person,
             followed=followed(request, f"A{number}"),
@@ -245,7 +242,11 @@ def _person(request: Request, letter: str, number: int) -> Response:
             sort=_sort(given.get("sort")),
             name_key=_name_key(session, page.person),
             runs=runs_of(site.overview, page.works_by),
+            snapshot=known,
+            said=said(known) if known else [],
+            coverage=coverage(known) if known else "",
         )  # fmt: skip
+    return asking_robots(shown, claimed.noindex)
 
 
 def _name_key(session: Session, person: Person) -> str:
@@ -322,7 +323,8 @@ def listed(request: Request, place: str) -> Response:
     query = given.get("q", "").replace("\x00", "")[:100]
     sort = "name" if given.get("sort") == "name" else "works"
     with site.database.session() as session:
-        found = listing(session, LETTERS[place], page_in(given), query, sort)
+        hidden = site.community.kept.now().hidden if place == "people" else ()
+        found = listing(session, LETTERS[place], page_in(given), query, sort, hidden)
         return site.page(request, "list.html", found=found, place=place, kind=KINDS[LETTERS[place]])
 
 
