@@ -11,6 +11,7 @@ from peerscope.cli import (
     accounts,
     domains,
     exporting,
+    moderating,
     reports,
     reproducing,
     retrieval,
@@ -36,6 +37,7 @@ reproducing.register(app)
 trust.register(app)
 accounts.register(app)
 domains.register(app)
+moderating.register(app)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy.orm import Session
 
 from peerscope.community.accounts import admins
+from peerscope.community.consenting import CONSENTS
 from peerscope.community.database import CommunityDatabase, open_community
 from peerscope.community.mail import Mailer
 from peerscope.community.openid import SignInElsewhere
@@ -32,6 +33,7 @@ class Community:
         self.mailer = Mailer(settings)
         self.elsewhere = SignInElsewhere(settings)
         self.kept = KeptPeople(self.reading)
+        self.consents = CONSENTS
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -16,6 +16,7 @@ from peerscope.community import Community, CommunityError
 from peerscope.discover import Discovery
 from peerscope.discover.readers import Readers
 from peerscope.record import Database
+from peerscope.record.openalex import QueryError
 from peerscope.reproduce import load_registry
 from peerscope.reproduce.overview import Overview
 from peerscope.reproduce.store import Store
@@ -24,12 +25,18 @@ from peerscope.web import (
     account_settings,
     accounts,
     api,
+    badges,
     claiming,
     claims,
     claims_api,
     collections,
+    feeds,
     follows,
+    harvest,
     history,
+    moderation,
+    notices,
+    openalex,
     openid,
     pages,
     passkeys,
@@ -39,6 +46,7 @@ from peerscope.web import (
     reactions,
     reviews,
     saves,
+    talk,
     trust,
 )
 from peerscope.web.errors import (
@@ -48,6 +56,7 @@ from peerscope.web.errors import (
     sign_in_needed,
     unexpected,
 )
+from peerscope.web.links import HeadAsGet
 from peerscope.web.site import Site, site_of
 from peerscope.web.visible import Visible
 from peerscope.web.visitor import SignInNeeded, see_visitor
@@ -111,24 +120,17 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(see_visitor)
     app.middleware("http")(_headers)
+    app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.include_router(claims_api.router)
-    app.include_router(api.router)
-    app.include_router(claims.router)
-    app.include_router(history.router)
-    app.include_router(accounts.router)
-    app.include_router(trust.router)
-    app.include_router(openid.router)
-    app.include_router(passkeys.router)
-    app.include_router(account_settings.router)
-    app.include_router(proofs.router)
-    app.include_router(claiming.router)
-    app.include_router(profile.router)
-    app.include_router(privacy.router)
-    for meeting in (follows, saves, collections, reactions, reviews):
-        app.include_router(meeting.router)
-    app.include_router(pages.router)
+    for room in (
+        openalex, claims_api, api, badges, claims, harvest, history, accounts, trust, openid,
+        passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves, collections,
+        reactions, reviews, talk,
+        notices, moderation, feeds, pages,
+    ):  # fmt: skip
+        app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(QueryError, openalex.refused)
     app.add_exception_handler(SignInNeeded, sign_in_needed)
     app.add_exception_handler(CommunityError, refused)
     app.add_exception_handler(RequestValidationError, invalid_request)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+import orjson
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
@@ -37,10 +38,13 @@ from peerscope.record.read.sources import sources_of_record
 from peerscope.web.asked import Asked, asked, page_in
 from peerscope.web.claiming import asking_robots, claims_part
 from peerscope.web.claims import runs_of
+from peerscope.web.links import LINK_SET, header, link_set, signposts, wanted_form
 from peerscope.web.meeting import followed, of_work, saved_here
 from peerscope.web.reader import Present, for_everyone, keeping, own_answer, remember
 from peerscope.web.site import KINDS, PLACES, Site, site_of
+from peerscope.web.talk import contact_of
 from peerscope.web.trust import compact
+from peerscope.web.visitor import visitor
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger(__name__)
@@ -51,7 +55,7 @@ SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
 NOT_FOR_ROBOTS = (
     "/search", "/changes/", "/history", "/saves", "/following", "/report", "/me", "/join", "/sign-in",
-    "/reset", "/vouch/", "/api/",
+    "/reset", "/vouch/", "/api/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
 )  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}
 
@@ -162,6 +166,9 @@ def _outside(request: Request, place: str, name: str) -> Response:
 def _work(request: Request, letter: str, number: int) -> Response:
     site = site_of(request)
     given = request.query_params
+    form = wanted_form(request.headers.get("accept", ""))
+    if form is not None:
+        return _export(request, number, form)
     who = keeping(request, number)
     with site.database.session() as session:
         page = work_page(
@@ -187,6 +194,8 @@ def _work(request: Request, letter: str, number: int) -> Response:
             slice=site.discovery.graph_slice("W", number, 40),
             jsonld=site.once(("linked", number, page.work.change_seq), lambda: _jsonld(session, number)),
         )  # fmt: skip
+        shown.headers["Link"] = header(signposts(page, _base(request)))
+    shown.headers.add_vary_header("Accept")
     if who is None:
         return for_everyone(shown)
     if query is not None:
@@ -245,6 +254,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             snapshot=known,
             said=said(known) if known else [],
             coverage=coverage(known) if known else "",
+            contact=contact_of(site, visitor(request), number),
         )  # fmt: skip
     return asking_robots(shown, claimed.noindex)
 
@@ -286,7 +296,23 @@ def _name(request: Request, name: str) -> Response:
         return site.page(request, "name.html", page=page)
 
 
+def _base(request: Request) -> str:
+    return site_of(request).settings.base_url.rstrip("/") or str(request.base_url).rstrip("/")
+
+
+def _linked(request: Request, number: int) -> Response:
+    """The work's links as a link set."""
+    with site_of(request).database.session() as session:
+        page = work_page(session, number)
+        if page is None or page.work.deleted_at is not None:
+            raise HTTPException(404)
+        found = link_set(signposts(page, _base(request)), f"{_base(request)}/works/W{number}")
+    return Response(orjson.dumps(found), media_type="application/linkset+json")
+
+
 def _export(request: Request, number: int, suffix: str) -> Response:
+    if suffix == LINK_SET:
+        return _linked(request, number)
     for exporter in EXPORTERS.values():
         if exporter.suffix == suffix:
             with site_of(request).database.session() as session:
@@ -294,7 +320,10 @@ def _export(request: Request, number: int, suffix: str) -> Response:
                 if found is None:
                     raise HTTPException(404)
                 content = "".join(exporter.write([found]))
-            return Response(content, media_type=exporter.media_type)
+            response = Response(content, media_type=exporter.media_type)
+            response.headers["Content-Location"] = f"/works/W{number}{suffix}"
+            response.headers["Vary"] = "Accept"
+            return response
     known = ", ".join(exporter.suffix for exporter in EXPORTERS.values())
     raise HTTPException(404, f"There is no such form of a work; there are {known}.")
 
@@ -314,7 +343,9 @@ def listed(request: Request, place: str) -> Response:
             )  # fmt: skip
     if place == "robots.txt":
         return PlainTextResponse(
-            "User-agent: *\n" + "".join(f"Disallow: {one}\n" for one in NOT_FOR_ROBOTS)
+            "User-agent: *\n"
+            + "".join(f"Disallow: {one}\n" for one in NOT_FOR_ROBOTS)
+            + f"Sitemap: {str(request.base_url).rstrip('/')}/sitemap.xml\n"
         )
     if place == "favicon.ico":
         return RedirectResponse("/static/icon.svg", 301)
