@@ -352,6 +352,7 @@ def test_reports_reach_the_moderators_and_nobody_else(society, work) -> None:
         "",
         "reaction:99999",
     ):
+        society.community.rates.clear()
         assert bo.get(f"/report?target={wrong}").status_code == 404, wrong
         assert (
             society.post(bo, "/report", target=wrong, reason="other", text="x").status_code == 404
