@@ -17,9 +17,11 @@ from peerscope.community import (
     reactions,
     reviews,
 )
+from peerscope.community.claiming_models import PersonSetting
 from peerscope.community.meeting_models import Collection, Follow, Reaction, Review, SavedWork
 from peerscope.community.models import Account, Report
 from peerscope.community.proofs import add_proof
+from peerscope.community.times import now
 from peerscope.record import count_statements
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> {{ 7*7 }} \u202e"
@@ -200,6 +202,27 @@ def test_following_and_its_page(society, numbers, work) -> None:
 )  # fmt: skip
 def test_addresses_of_changes(society, name, status) -> None:
     assert society.browser().get(f"/changes/{name}").status_code == status
+
+
+def test_who_is_hidden_is_not_shown_to_followers(society, numbers) -> None:
+    ada = society.member("Ada Example")
+    number = numbers["person:Agus Gunawan"]
+    society.post(ada, "/following", target=f"A{number}")
+    assert "Agus Gunawan" in text_of(ada, "/following")
+    with society.community.writing() as session:
+        session.add(PersonSetting(person_id=number, hidden=True, noindex=False, changed_at=now()))
+    society.community.kept.forget()
+    try:
+        page = text_of(ada, "/following")
+        assert "Agus Gunawan" not in page
+        assert "not open to you" in page
+        assert ada.get(f"/changes/A{number}?since=0").status_code == 404
+        assert society.post(ada, "/following", target=f"A{number}").status_code == 404
+    finally:
+        with society.community.writing() as session:
+            session.delete(session.get(PersonSetting, number))
+        society.community.kept.forget()
+    assert "Agus Gunawan" in text_of(ada, "/following")
 
 
 def test_a_collection_from_making_to_leaving(society, work, other) -> None:

@@ -58,7 +58,7 @@ def follow(request: Request, sent: Form) -> Response:
     site = site_of(request)
     target = _target(sent.get("target"))
     with site.database.session() as record:
-        if target[0] in "ATIS" and not in_record(record, target):
+        if target[0] in "ATIS" and not in_record(site, record, target):
             raise NotThereError("There is nothing like this in the record to follow.")
         seq = change_seq(record)
     with site.community.writing() as session:
@@ -107,7 +107,7 @@ def changes(request: Request, name: str) -> Response:
             if target[0] not in PLACES:
                 raise HTTPException(404)
             named = follows.labels(record, [target])
-            if target not in named:
+            if target not in named or not in_record(site, record, target):
                 raise HTTPException(404)
             label, place = named[target], f"/{PLACES[target[0]]}/{target}"
             works = changes_after(record, target[0], int(target[1:]), after)

@@ -109,8 +109,10 @@ def work_in(request: Request, name: str) -> tuple[int, str]:
     return number, found.title
 
 
-def in_record(record: Session, target: str) -> bool:
-    """Whether the record has the person, topic, institution or venue of a letter and a number."""
+def in_record(site: Site, record: Session, target: str) -> bool:
+    """Whether the record shows the person, topic, institution or venue of a letter and a number."""
+    if target[0] == "A" and site.is_hidden(int(target[1:])):
+        return False
     return target in labels(record, [target])
 
 
