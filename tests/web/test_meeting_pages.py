@@ -25,7 +25,7 @@ from peerscope.community.times import now
 from peerscope.record import count_statements
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> {{ 7*7 }} \u202e"
-OURS = r"\b(FROM|JOIN) (vote|follow|saved_work|collection|reaction|review)\b"
+OURS = r"\b(FROM|JOIN) (vote|follow|saved_work|collection)\b"
 REVIEW = {
     "summary": "It shows where the two temperatures enter the gradient.",
     "confidence": "4",
