@@ -19,7 +19,13 @@ from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from peerscope.community import accounts
+from peerscope.community import (
+    accounts,
+    collection_members,
+    collection_works,
+    collections,
+    saves,
+)
 from peerscope.community.accounts import create_account
 from peerscope.community.models import Login
 from peerscope.community.passkey_models import Passkey
@@ -104,6 +110,45 @@ TABLE = {
     "POST /me/passkeys/add": ACCOUNT,
     "POST /me/passkeys/rename": OWN,
     "POST /me/passkeys/remove": OWN,
+    # what accounts follow, save, collect and say; moderators may remove what others said
+    "GET /saves": ACCOUNT,
+    "GET /saves/export{suffix}": ACCOUNT,
+    "POST /saves": ACCOUNT,
+    "POST /saves/change": OWN,
+    "POST /saves/remove": ACCOUNT,
+    "GET /following": ACCOUNT,
+    "POST /following": ACCOUNT,
+    "POST /following/remove": ACCOUNT,
+    "POST /following/seen": ACCOUNT,
+    "GET /changes/{name}": PUBLIC,
+    "GET /collections": PUBLIC,
+    "POST /collections": ACCOUNT,
+    "POST /collections/add": ACCOUNT,
+    "GET /collections/{name}": PUBLIC,
+    "GET /collections/{name}/history": PUBLIC,
+    "GET /collections/{name}/manage": OWN,
+    "POST /collections/{name}/manage": OWN,
+    "POST /collections/{name}/erase": ACCOUNT,
+    "POST /collections/{name}/fork": OWN,
+    "POST /collections/{name}/remove": OWN,
+    "POST /collections/{name}/move": OWN,
+    "POST /collections/{name}/note": OWN,
+    "POST /collections/{name}/invite": OWN,
+    "POST /collections/{name}/dismiss": OWN,
+    "POST /collections/{name}/answer": OWN,
+    "POST /collections/{name}/leave": OWN,
+    "POST /works/{name}/vote": ACCOUNT,
+    "GET /works/{name}/reactions": PUBLIC,
+    "POST /works/{name}/reactions": ACCOUNT,
+    "POST /reactions/{name}/remove": ACCOUNT,
+    "GET /works/{name}/reviews": PUBLIC,
+    "POST /works/{name}/reviews": ACCOUNT,
+    "GET /reviews/{name}": PUBLIC,
+    "POST /reviews/{name}/replies": ACCOUNT,
+    "POST /reviews/{name}/withdraw": ACCOUNT,
+    "POST /replies/{name}/remove": ACCOUNT,
+    "GET /report": ACCOUNT,
+    "POST /report": ACCOUNT,
 }
 """Method and path of each route to who may ask it."""
 
@@ -133,7 +178,45 @@ def an_address(session, owner: int) -> Made:
     return {"secret": issue(session, "email", owner, f"{secrets.token_hex(4)}@example.org")}, {}
 
 
+def a_save(session, owner: int) -> Made:
+    saves.save(session, owner, 1)
+    return {}, {"work": "W1", "note": "Mine"}
+
+
+def a_collection(session, owner: int) -> Made:
+    """A private one with a work and a guest; the fields are those of every form about it."""
+    number = collections.make(session, owner, "A list")
+    collection_works.add(session, owner, number, 1)
+    guest = create_account(session, "Guest Example")
+    collection_members.invite(session, owner, number, guest, "viewer")
+    fields = {
+        "collection": f"C{number}", "work": "W1", "place": "1", "note": "Mine", "title": "Mine now",
+        "visibility": "public", "who": f"U{guest}", "role": "viewer",
+    }  # fmt: skip
+    return {"name": f"C{number}"}, fields
+
+
+def an_invitation(session, owner: int) -> Made:
+    host = create_account(session, "Host Example")
+    number = collections.make(session, host, "A list")
+    collection_members.invite(session, host, number, owner, "viewer")
+    return {"name": f"C{number}"}, {"answer": "accept"}
+
+
+def a_membership(session, owner: int) -> Made:
+    path, _ = an_invitation(session, owner)
+    collection_members.answer(session, owner, int(path["name"][1:]), accept=True)
+    return path, {}
+
+
+ABOUT_COLLECTIONS = ("manage", "fork", "remove", "move", "note", "invite", "dismiss")
+
 OWNED: dict[str, Callable[..., Made]] = {
+    "POST /saves/change": a_save,
+    "GET /collections/{name}/manage": a_collection,
+    **{f"POST /collections/{{name}}/{what}": a_collection for what in ABOUT_COLLECTIONS},
+    "POST /collections/{name}/answer": an_invitation,
+    "POST /collections/{name}/leave": a_membership,
     "GET /me/email/{secret}": an_address,
     "POST /me/email/{secret}": an_address,
     "POST /me/logins/remove": a_login,

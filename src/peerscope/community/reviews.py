@@ -153,11 +153,11 @@ def reply(session: Session, account_id: int, review_id: int, text: str) -> int:
         NotThereError: There is no such review that stands.
         CommunityError: The text cannot be taken, or there are too many answers.
     """
-    if level_of(session, account_id) < 1:
-        raise NotAllowedError(NEEDED)
     review = session.get(Review, review_id)
     if review is None or _last(session, review_id) is None:
         raise NotThereError(GONE)
+    if level_of(session, account_id) < 1:
+        raise NotAllowedError(NEEDED)
     held = select(func.count()).where(ReviewReply.review_id == review_id)
     if (session.scalar(held) or 0) >= MOST_REPLIES:
         raise CommunityError("This review has as many replies as it takes.")
