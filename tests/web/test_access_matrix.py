@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
 from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -142,12 +141,8 @@ GUARDS = {signed_in: ACCOUNT, acting: ACCOUNT, moderator: MODERATOR, admin: ADMI
 
 
 @pytest.fixture(scope="module")
-def people(small_society) -> Iterator:
-    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accounts, "_hasher", quick)
-        patch.setattr(accounts, "_NOBODY", quick.hash("the password of nobody"))
-        yield small_society()
+def people(small_society, quick_hashes):
+    return small_society()
 
 
 @pytest.fixture(autouse=True)
@@ -389,7 +384,7 @@ def test_no_form_breaks_the_site(people, role) -> None:
     assert len(names) > 10 and len(posts) > 15
 
     @settings(
-        max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
     @given(
         name=st.sampled_from(posts),
