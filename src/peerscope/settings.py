@@ -26,10 +26,14 @@ class Settings(BaseSettings):
             the encoder first and encodes in the background.
         retrain_hours: Hours after which a served site trains and publishes again if something is new; 0
             means never.
+        digest_hours: Hours after which a served site looks again who is to get a mail of what is new; 0
+            means never (``peerscope digest`` can be run by the clock instead).
         community_url: SQLAlchemy address of accounts and what they write; empty means SQLite inside
             ``home``.
         sign_up: Who may join: ``open`` (anybody with an e-mail address) or ``closed`` (whom an admin sends a
             link).
+        people_noindex: Which people's pages ask search engines to leave them out: ``none``, ``unclaimed`` or
+            ``all``; besides, an owner may ask for their own.
         mail_from: Sender of the site's mails.
         smtp_host: Mail server; empty means that mails go to the log, for the operator to see.
         smtp_port: Its port.
@@ -59,8 +63,10 @@ class Settings(BaseSettings):
     encoder: str = "auto"
     encoder_at_once: int = Field(default=10_000, ge=0)
     retrain_hours: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    digest_hours: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     community_url: str = ""
     sign_up: str = Field(default="open", pattern="^(open|closed)$")
+    people_noindex: str = Field(default="none", pattern="^(none|unclaimed|all)$")
     mail_from: str = ""
     smtp_host: str = ""
     smtp_port: int = Field(default=587, ge=1, le=65535)

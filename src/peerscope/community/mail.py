@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import smtplib
 import ssl
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 from urllib.parse import urlsplit
 
@@ -15,15 +17,18 @@ from peerscope.settings import Settings
 
 log = logging.getLogger("peerscope.mail")
 TIMEOUT = 20.0
+UNFOLDED = SMTP.clone(max_line_length=900)
+"""Long links stay in one piece: folded, they would be encoded in headers, where programs look for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A plain-text mail to one address."""
+    """A plain-text mail to one address, with headers of its own if it has some."""
 
     to: str
     subject: str
     text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Mailer:
@@ -50,7 +55,7 @@ class Mailer:
         return True
 
     def _message(self, mail: Mail) -> EmailMessage:
-        message = EmailMessage()
+        message = EmailMessage(policy=UNFOLDED)
         host = urlsplit(self._settings.base_url).hostname or "localhost"
         message["From"] = self._settings.mail_from or f"peerscope@{host}"
         message["To"] = Address(addr_spec=mail.to)  # refuses what is more than one address
@@ -58,6 +63,8 @@ class Mailer:
         message["Date"] = formatdate()
         message["Message-ID"] = make_msgid(domain=host)
         message["Auto-Submitted"] = "auto-generated"
+        for name, value in mail.headers.items():
+            message[name] = value
         message.set_content(mail.text)
         return message
 

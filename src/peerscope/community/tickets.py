@@ -22,6 +22,7 @@ HOLDS = {
     "oidc": timedelta(minutes=10),
     "newcomer": timedelta(minutes=30),
     "passkey": timedelta(minutes=10),
+    "vouch": timedelta(days=30),
 }
 """Kind of a link to how long it holds."""
 

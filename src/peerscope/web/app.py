@@ -16,6 +16,7 @@ from peerscope.community import Community, CommunityError
 from peerscope.discover import Discovery
 from peerscope.discover.readers import Readers
 from peerscope.record import Database
+from peerscope.record.openalex import QueryError
 from peerscope.reproduce import load_registry
 from peerscope.reproduce.overview import Overview
 from peerscope.reproduce.store import Store
@@ -24,12 +25,29 @@ from peerscope.web import (
     account_settings,
     accounts,
     api,
+    badges,
+    claiming,
     claims,
     claims_api,
+    collections,
+    feeds,
+    follows,
+    harvest,
     history,
+    moderation,
+    notices,
+    openalex,
     openid,
     pages,
     passkeys,
+    privacy,
+    profile,
+    proofs,
+    reactions,
+    reviews,
+    saves,
+    talk,
+    trust,
 )
 from peerscope.web.errors import (
     http_error,
@@ -38,7 +56,9 @@ from peerscope.web.errors import (
     sign_in_needed,
     unexpected,
 )
+from peerscope.web.links import HeadAsGet
 from peerscope.web.site import Site, site_of
+from peerscope.web.visible import Visible
 from peerscope.web.visitor import SignInNeeded, see_visitor
 
 STATIC = Path(__file__).parent / "static"
@@ -87,29 +107,30 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    people = community or Community(settings)
     app.state.site = Site(
         settings,
         database,
-        discovery,
+        Visible(discovery, lambda: people.kept.now().hidden),
         readers or Readers(settings.readers),
         overview or Overview(load_registry(), Store(settings.reproductions)),
-        community or Community(settings),
+        people,
         address,
     )
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(see_visitor)
     app.middleware("http")(_headers)
+    app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.include_router(claims_api.router)
-    app.include_router(api.router)
-    app.include_router(claims.router)
-    app.include_router(history.router)
-    app.include_router(accounts.router)
-    app.include_router(openid.router)
-    app.include_router(passkeys.router)
-    app.include_router(account_settings.router)
-    app.include_router(pages.router)
+    for room in (
+        openalex, claims_api, api, badges, claims, harvest, history, accounts, trust, openid,
+        passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves, collections,
+        reactions, reviews, talk,
+        notices, moderation, feeds, pages,
+    ):  # fmt: skip
+        app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(QueryError, openalex.refused)
     app.add_exception_handler(SignInNeeded, sign_in_needed)
     app.add_exception_handler(CommunityError, refused)
     app.add_exception_handler(RequestValidationError, invalid_request)

@@ -110,6 +110,11 @@ class Site:
         listens = f"http://{self.settings.host}:{self.settings.port}"
         self.address = (self.settings.base_url or self.address or listens).rstrip("/")
         self.templates = _environment(self.settings)
+        self.templates.globals["is_hidden"] = self.is_hidden
+
+    def is_hidden(self, person_id: int | None) -> bool:
+        """Whether a person's page is hidden, so that nothing should lead there."""
+        return person_id in self.community.kept.now().hidden
 
     def once(self, key: tuple[object, ...], make: Callable[[], Any]) -> Any:
         """A part of a page kept under a key that names everything it depends on."""
