@@ -16,9 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from peerscope.cli.context import err, out
 from peerscope.cli.errors import CommandError
 from peerscope.community import Community
+from peerscope.community.claim_merges import follow_merges
 from peerscope.community.digesting import Digesting
 from peerscope.community.digests import NO_ADDRESS
+from peerscope.community.expiry import remind_of_expiry
 from peerscope.community.hearing import follow_news
+from peerscope.community.openid import check_settings
 from peerscope.discover import SiteDiscovery
 from peerscope.discover.improving import improving
 from peerscope.discover.pipeline import figures_file
@@ -37,8 +40,10 @@ def serve_site(settings: Settings, database: Database) -> None:
 
     Raises:
         CommandError: The port is taken.
-        ValueError: The bundle in service cannot be read; the operator is told, not every reader.
+        ValueError: The bundle in service cannot be read, or settings contradict each other; the operator is
+            told, not every reader.
     """
+    check_settings(settings)
     discovery = SiteDiscovery(database, settings.bundles, settings.index)
     discovery.status()
     listener = _bound(settings.host, settings.port)
@@ -48,11 +53,15 @@ def serve_site(settings: Settings, database: Database) -> None:
     except (ValueError, SQLAlchemyError) as error:
         err.print(f"[bold red]Without histories of readers:[/] {error}", highlight=False)
     community = Community(settings)
-    app = create_app(settings, database, discovery, readers, community=community)
-    out.print(f"Serving {settings.site_name} at {_address(listener)} (Ctrl-C stops it)")
+    address = _address(listener)
+    with community.writing() as people, database.session() as record:
+        remind_of_expiry(people)
+        follow_merges(people, record)
+    app = create_app(settings, database, discovery, readers, community=community, address=address)
+    out.print(f"Serving {settings.site_name} at {address} (Ctrl-C stops it)")
     link = community.first_admin()
     if link is not None:
-        base = settings.base_url.rstrip("/") or _address(listener).rstrip("/")
+        base = app.state.site.address
         out.print(f"There is no admin yet; this link makes the first one: {base}/join/{link}")
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     _spare_what_stands()

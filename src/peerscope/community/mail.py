@@ -7,6 +7,7 @@ import smtplib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
@@ -48,7 +49,7 @@ class Mailer:
             return True
         try:
             self._deliver(self._message(mail))
-        except (OSError, smtplib.SMTPException):
+        except (OSError, ValueError, smtplib.SMTPException):
             log.exception("A mail could not be sent (%s).", mail.subject)
             return False
         return True
@@ -57,7 +58,7 @@ class Mailer:
         message = EmailMessage(policy=UNFOLDED)
         host = urlsplit(self._settings.base_url).hostname or "localhost"
         message["From"] = self._settings.mail_from or f"peerscope@{host}"
-        message["To"] = mail.to
+        message["To"] = Address(addr_spec=mail.to)  # refuses what is more than one address
         message["Subject"] = " ".join(mail.subject.split())
         message["Date"] = formatdate()
         message["Message-ID"] = make_msgid(domain=host)

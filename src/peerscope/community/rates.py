@@ -18,6 +18,17 @@ RULES = {
     "sign-in.address": "60 per 10 minute",
     "mail": "3 per hour",  # to one e-mail address
     "mail.address": "20 per hour",
+    "claim": "6 per day",  # claims on records, of one account
+    "claim.ask": "6 per day",
+    "domain": "6 per day",
+    "vouch.link": "10 per day",
+    "correct.address": "5 per day",  # requests about a person's page, from one address
+    "review": "10 per day",
+    "reply": "50 per day",
+    "reaction": "100 per day",
+    "collection": "30 per day",  # made or forked
+    "collection.invite": "30 per day",
+    "meeting.report": "20 per day",
     "write": "120 per 10 minute",
     "write.day": "1500 per day",
     "invitation": "10 per day",
