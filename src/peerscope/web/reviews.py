@@ -31,7 +31,7 @@ def write(request: Request, sent: Form, name: str) -> Response:
     number, _ = work_in(request, name)
     site = site_of(request)
     given = {field: sent.get(field) for field in FIELDS}
-    site.community.rates.spend("review", sent.who.id)
+    site.community.rates.spend_of("review", sent.who.id, sent.who.account.joined_at)
     try:
         with site.community.writing() as session:
             review = reviews.write(session, sent.who.id, number, given)
