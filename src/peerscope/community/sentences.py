@@ -32,6 +32,7 @@ SENTENCES = {
     "claim.reopened": "Your claim on {what} is open again.",
     "claim.vouch_asked": "{who} asks you to vouch for their claim on {what}.",
     "proof.vouched": "{who} vouched for you.",
+    "proof.attested": "An admin of this site checked documents of yours and attested who you are.",
     "proof.revoked": "{who} took a vouch for you back.",
     "proof.expires": "A proof of yours expires soon.",
     "identity.proposed": "Somebody proposed a change to who is who at {what}.",
