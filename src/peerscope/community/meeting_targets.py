@@ -38,9 +38,11 @@ def _reply(session: Session, number: int) -> Seen | None:
     if row is None:
         return None
     review = session.get_one(Review, row.review_id)
+    reviewer = review.account_id
     return Seen(
         row.account_id, (Passage(row.account_id, row.text),),
-        involved=frozenset([review.account_id] if review.account_id is not None else []), address=f"/reviews/{review.id}",
+        involved=frozenset([reviewer] if reviewer is not None else []),
+        address=f"/reviews/{review.id}",
     )  # fmt: skip
 
 
