@@ -1,6 +1,8 @@
-"""What moderators see of reviews, replies and reactions; they remove them where they stand."""
+"""What moderators see of reviews, replies, reactions and collections, and how the first three are removed."""
 
 from __future__ import annotations
+
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,6 +14,8 @@ from peerscope.community.meeting_models import (
     ReviewReply,
     ReviewVersion,
 )
+from peerscope.community.reactions import take_back
+from peerscope.community.reviews import remove_reply, withdraw
 from peerscope.community.targets import Passage, Seen, register
 
 
@@ -66,7 +70,7 @@ def _collection(session: Session, number: int) -> Seen | None:
     )  # fmt: skip
 
 
-register("review", "Review", _review)
-register("reply", "Reply", _reply)
-register("reaction", "Reaction", _reaction)
+register("review", "Review", _review, remove=partial(withdraw, moderates=True))
+register("reply", "Reply", _reply, remove=partial(remove_reply, moderates=True))
+register("reaction", "Reaction", _reaction, remove=partial(take_back, moderates=True))
 register("collection", "Collection", _collection)

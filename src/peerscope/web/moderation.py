@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from peerscope.community import CommunityError, NotAllowedError, NotThereError, audit, members
 from peerscope.community import moderation as rules
 from peerscope.community.accounts import ROLES, names_of, set_role
-from peerscope.community.targets import KINDS, can_hide
+from peerscope.community.targets import KINDS, can_hide, can_remove
 from peerscope.record.read.shapes import PageOf
 from peerscope.web.asked import number_in, page_in
 from peerscope.web.forms import number_of
@@ -174,7 +174,8 @@ def _report(
             request, "moderation/report.html", 400 if error else 200,
             asked=asked, seen=seen, why=why, names=names, taken=taken, error=error,
             given=given or {}, actions=rules.ACTIONS, reasons=rules.REASONS,
-            can_hide=can_hide(asked.target), longest=rules.LONGEST_REASON,
+            can_hide=can_hide(asked.target), can_remove=can_remove(asked.target),
+            longest=rules.LONGEST_REASON,
         )  # fmt: skip
 
 
