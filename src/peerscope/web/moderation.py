@@ -92,8 +92,8 @@ def accounts(request: Request, who: Admin) -> Response:
 def role(request: Request, sent: Form) -> Response:
     """Make an account a member, moderator or admin."""
     _admin(sent)
-    recently(sent.who)
     number = number_of(sent.fields, "account")
+    recently(sent.who, f"{PLACE}/accounts?q={number}")
     with site_of(request).community.writing() as session:
         set_role(session, number, sent.get("role"), audit.actor_of(sent.who.id))
     return RedirectResponse(f"{PLACE}/accounts?q={number}", 303)
