@@ -34,6 +34,7 @@ SENTENCES = {
     "proof.vouched": "{who} vouched for you.",
     "proof.attested": "An admin of this site checked documents of yours and attested who you are.",
     "proof.revoked": "{who} took a vouch for you back.",
+    "proof.attested": "{who} wrote down that they checked documents of yours.",
     "proof.expires": "A proof of yours expires soon.",
     "identity.proposed": "Somebody proposed a change to who is who at {what}.",
     "identity.decided": "A change to who is who at {what} was decided.",
@@ -64,7 +65,7 @@ _PLACES = {
 _OTHERWISE = {
     "claim": "/me",
     "identity": "/me",
-    "proof": "/me",
+    "proof": "/me/proofs",
     "invitation": "/talk",
     "message": "/talk",
 }
