@@ -118,7 +118,9 @@ def write(session: Session, account_id: int, work_id: int, given: Mapping[str, s
     return review.id
 
 
-def withdraw(session: Session, account_id: int, review_id: int, *, moderates: bool = False) -> int:
+def withdraw(
+    session: Session, account_id: int | None, review_id: int, *, moderates: bool = False
+) -> int:
     """Take back all words of a review: one's own, or any as a moderator. The work that it was on.
 
     Raises:
@@ -175,7 +177,7 @@ def reply(session: Session, account_id: int, review_id: int, text: str) -> int:
 
 
 def remove_reply(
-    session: Session, account_id: int, reply_id: int, *, moderates: bool = False
+    session: Session, account_id: int | None, reply_id: int, *, moderates: bool = False
 ) -> int:
     """Remove an answer: one's own, or any as a moderator. The review that it was to.
 
