@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -26,6 +26,16 @@ class Settings(BaseSettings):
             the encoder first and encodes in the background.
         retrain_hours: Hours after which a served site trains and publishes again if something is new; 0
             means never.
+        community_url: SQLAlchemy address of accounts and what they write; empty means SQLite inside
+            ``home``.
+        sign_up: Who may join: ``open`` (anybody with an e-mail address) or ``closed`` (whom an admin sends a
+            link).
+        mail_from: Sender of the site's mails.
+        smtp_host: Mail server; empty means that mails go to the log, for the operator to see.
+        smtp_port: Its port.
+        smtp_security: ``starttls``, ``tls``, or ``none``.
+        smtp_user: Name to sign in to it; empty means without.
+        smtp_password: Password to sign in to it.
     """
 
     model_config = SettingsConfigDict(env_prefix="PEERSCOPE_", extra="ignore")
@@ -40,11 +50,24 @@ class Settings(BaseSettings):
     encoder: str = "auto"
     encoder_at_once: int = Field(default=10_000, ge=0)
     retrain_hours: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    community_url: str = ""
+    sign_up: str = Field(default="open", pattern="^(open|closed)$")
+    mail_from: str = ""
+    smtp_host: str = ""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_security: str = Field(default="starttls", pattern="^(starttls|tls|none)$")
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
 
     @property
     def record_url(self) -> str:
         """SQLAlchemy address of the record."""
         return self.database_url or f"sqlite:///{self.home / 'record.sqlite'}"
+
+    @property
+    def people_url(self) -> str:
+        """SQLAlchemy address of accounts and what they write."""
+        return self.community_url or f"sqlite:///{self.home / 'community.sqlite'}"
 
     @property
     def bundles(self) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
 import shutil
 import threading
 import time
@@ -158,3 +160,63 @@ def page(request, browser):
     opened.on("dialog", lambda dialog: opened.messages.append("a dialog: " + dialog.message))
     yield opened
     context.close()
+
+
+class Society:
+    """Accounts of the test site, each with a browser of its own that is signed in."""
+
+    PASSWORD = "a horse and a battery"
+
+    def __init__(self, application, community) -> None:
+        self.application, self.community = application, community
+
+    def browser(self) -> TestClient:
+        """Somebody who is not signed in."""
+        return TestClient(
+            self.application,
+            raise_server_exceptions=False,
+            headers={"sec-fetch-site": "same-origin"},
+        )
+
+    def member(self, name: str, role: str = "member", level: int = 1):
+        """A fresh account, made below the pages; `join` goes through them."""
+        from peerscope.community.accounts import create_account
+        from peerscope.community.proofs import add_proof
+        from peerscope.community.sessions import open_session
+
+        email = f"{name.lower().replace(' ', '.')}.{secrets.token_hex(4)}@example.org"
+        kinds = {1: "email", 2: "orcid", 3: "domain", 4: "vouch", 5: "admin"}
+        with self.community.writing() as session:
+            number = create_account(session, name, email=email, password=self.PASSWORD, role=role)
+            for rung in range(1, level + 1):
+                add_proof(session, number, kinds[rung], issuer="test")
+            secret = open_session(session, number, "password")
+        client = self.browser()
+        client.cookies.set("peerscope-session", secret)
+        client.account_id, client.email = number, email
+        return client
+
+    def token(self, client: TestClient, place: str = "/me") -> str:
+        """The token of a form on a page."""
+        return re.search(r'name="token" value="([^"]+)"', client.get(place).text)[1]
+
+    def post(self, client: TestClient, address: str, place: str = "/me", **fields):
+        """Send a form of a page; the redirect that follows is not gone."""
+        fields = {"token": self.token(client, place), **fields}
+        return client.post(address, data=fields, follow_redirects=False)
+
+
+@pytest.fixture(scope="session")
+def society(site) -> Iterator[Society]:
+    from peerscope.community import Community
+
+    community = Community(site[0])
+    yield Society(create_app(*site, community=community), community)
+    community.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_counts(request) -> None:
+    """Each test begins with nothing counted."""
+    if "society" in request.fixturenames:
+        request.getfixturevalue("society").community.rates.clear()

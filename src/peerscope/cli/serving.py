@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from peerscope.cli.context import err, out
 from peerscope.cli.errors import CommandError
+from peerscope.community import Community
 from peerscope.discover import SiteDiscovery
 from peerscope.discover.improving import improving
 from peerscope.discover.pipeline import figures_file
@@ -42,8 +43,13 @@ def serve_site(settings: Settings, database: Database) -> None:
         readers.expire()
     except (ValueError, SQLAlchemyError) as error:
         err.print(f"[bold red]Without histories of readers:[/] {error}", highlight=False)
-    app = create_app(settings, database, discovery, readers)
+    community = Community(settings)
+    app = create_app(settings, database, discovery, readers, community=community)
     out.print(f"Serving {settings.site_name} at {_address(listener)} (Ctrl-C stops it)")
+    link = community.first_admin()
+    if link is not None:
+        base = settings.base_url.rstrip("/") or _address(listener).rstrip("/")
+        out.print(f"There is no admin yet; this link makes the first one: {base}/join/{link}")
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     _spare_what_stands()
     # uvicorn raises the signal again when it has ended: the background work is to be ended too.

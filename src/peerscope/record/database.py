@@ -74,9 +74,15 @@ class Database:
         url: SQLAlchemy address, ``sqlite:///path`` or ``postgresql+pg8000://...``; a bare
             ``postgresql://`` is read so too.
 
+    A subclass with tables of its own names the folder of their migrations, and the table that says how far
+    they went.
+
     Raises:
         ValueError: The address names another kind of database.
     """
+
+    migrations = MIGRATIONS
+    version_table = "alembic_version"
 
     def __init__(self, url: str) -> None:
         address = make_url(url)
@@ -122,7 +128,8 @@ class Database:
     def migrate(self, revision: str = "head") -> None:
         """Bring the tables to ``revision``; does nothing where they are there already."""
         config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        config.set_main_option("script_location", str(self.migrations).replace("%", "%%"))
+        config.attributes["version_table"] = self.version_table
         with self.engine.connect().execution_options(**{WRITE_OPTION: True}) as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, revision)

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
 from peerscope import __version__
+from peerscope.community import Community, CommunityError
 from peerscope.discover import Discovery
 from peerscope.discover.readers import Readers
 from peerscope.record import Database
@@ -19,9 +20,16 @@ from peerscope.reproduce import load_registry
 from peerscope.reproduce.overview import Overview
 from peerscope.reproduce.store import Store
 from peerscope.settings import Settings
-from peerscope.web import api, claims, claims_api, history, pages
-from peerscope.web.errors import http_error, invalid_request, unexpected
+from peerscope.web import accounts, api, claims, claims_api, history, pages
+from peerscope.web.errors import (
+    http_error,
+    invalid_request,
+    refused,
+    sign_in_needed,
+    unexpected,
+)
 from peerscope.web.site import Site
+from peerscope.web.visitor import SignInNeeded, see_visitor
 
 STATIC = Path(__file__).parent / "static"
 
@@ -43,6 +51,7 @@ def create_app(
     discovery: Discovery,
     readers: Readers | None = None,
     overview: Overview | None = None,
+    community: Community | None = None,
 ) -> FastAPI:
     """The site's ASGI application.
 
@@ -52,6 +61,7 @@ def create_app(
         discovery: Search, neighbours and graph slices.
         readers: What readers let the site keep; the file in the site's folder if not given.
         overview: Claims and attempts; installed claims and the attempts in the site's folder if not given.
+        community: Accounts and what they write; those in the site's folder if not given.
     """
     app = FastAPI(
         title=settings.site_name,
@@ -67,16 +77,21 @@ def create_app(
         discovery,
         readers or Readers(settings.readers),
         overview or Overview(load_registry(), Store(settings.reproductions)),
+        community or Community(settings),
     )
     app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.middleware("http")(see_visitor)
     app.middleware("http")(_headers)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.include_router(claims_api.router)
     app.include_router(api.router)
     app.include_router(claims.router)
     app.include_router(history.router)
+    app.include_router(accounts.router)
     app.include_router(pages.router)
     app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(SignInNeeded, sign_in_needed)
+    app.add_exception_handler(CommunityError, refused)
     app.add_exception_handler(RequestValidationError, invalid_request)
     app.add_exception_handler(Exception, unexpected)
     return app

@@ -7,10 +7,12 @@ from http import HTTPStatus
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
+from peerscope.community import CommunityError, NotAllowedError, NotThereError, TooOftenError
 from peerscope.web.site import site_of
+from peerscope.web.visitor import SignInNeeded, sign_in_address
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,25 @@ async def invalid_request(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
     return answer(request, 422, f"“{where}” is not as it should be: {first['msg'].lower()}.")
+
+
+async def sign_in_needed(request: Request, error: Exception) -> Response:
+    """The way to sign in and back; a program is told that it must."""
+    assert isinstance(error, SignInNeeded)
+    if request.url.path.startswith("/api"):
+        return answer(request, 401, "This needs an account that is signed in.")
+    return RedirectResponse(sign_in_address(error.back), 303)
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """Something that the community refuses, with its sentence."""
+    assert isinstance(error, CommunityError)
+    if isinstance(error, TooOftenError):
+        response = answer(request, 429, str(error))
+        response.headers["Retry-After"] = str(error.seconds)
+        return response
+    status = {NotAllowedError: 403, NotThereError: 404}.get(type(error), 400)
+    return answer(request, status, str(error))
 
 
 async def unexpected(request: Request, error: Exception) -> Response:

@@ -45,6 +45,7 @@ NUMBER = r"([WATIS])(\d{1,15})"
 SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
+NOT_FOR_ROBOTS = ("/search", "/history", "/me", "/join", "/sign-in", "/reset", "/api/")
 LETTERS = {place: letter for letter, place in PLACES.items()}
 
 
@@ -289,7 +290,7 @@ def listed(request: Request, place: str) -> Response:
             )  # fmt: skip
     if place == "robots.txt":
         return PlainTextResponse(
-            "User-agent: *\nDisallow: /search\nDisallow: /history\nDisallow: /api/\n"
+            "User-agent: *\n" + "".join(f"Disallow: {one}\n" for one in NOT_FOR_ROBOTS)
         )
     if place == "favicon.ico":
         return RedirectResponse("/static/icon.svg", 301)

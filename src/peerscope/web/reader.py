@@ -109,14 +109,14 @@ def remember(request: Request, response: Response, secret: str) -> None:
     """Hand the reader their cookie, for as long as the file keeps them."""
     response.set_cookie(
         _cookie(request), secret, max_age=DAYS_KEPT * 86_400, path="/",
-        secure=_encrypted(request), httponly=True, samesite="lax",
+        secure=encrypted(request), httponly=True, samesite="lax",
     )  # fmt: skip
 
 
 def forget(request: Request, response: Response) -> None:
     """Take the cookie away."""
     response.delete_cookie(
-        _cookie(request), path="/", secure=_encrypted(request), httponly=True, samesite="lax"
+        _cookie(request), path="/", secure=encrypted(request), httponly=True, samesite="lax"
     )
 
 
@@ -133,10 +133,11 @@ def for_everyone(response: Response) -> Response:
     return response
 
 
-def _encrypted(request: Request) -> bool:
+def encrypted(request: Request) -> bool:
+    """Whether the browser speaks to the site over https."""
     stated = site_of(request).settings.base_url
     return request.url.scheme == "https" or stated.startswith("https://")
 
 
 def _cookie(request: Request) -> str:
-    return SECURE_COOKIE if _encrypted(request) else COOKIE
+    return SECURE_COOKIE if encrypted(request) else COOKIE

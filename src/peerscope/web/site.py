@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup, escape
 
 from peerscope import __version__
+from peerscope.community import Community
 from peerscope.discover import Discovery
 from peerscope.discover.readers import Readers
 from peerscope.discover.results import TYPE_LABELS
@@ -96,6 +97,7 @@ class Site:
     discovery: Discovery
     readers: Readers
     overview: Overview
+    community: Community
     templates: Environment = field(init=False)
     _made: OrderedDict[tuple[object, ...], Any] = field(default_factory=OrderedDict, init=False)
 
@@ -116,7 +118,10 @@ class Site:
         """A rendered template."""
         base = self.settings.base_url.rstrip("/") or str(request.base_url).rstrip("/")
         found = self.templates.get_template(template)
-        content = found.render(path=request.url.path, base=base, request=request, **values)
+        content = found.render(
+            path=request.url.path, base=base, request=request,
+            me=getattr(request.state, "visitor", None), **values,
+        )  # fmt: skip
         return HTMLResponse(content, status)
 
 
