@@ -1,4 +1,4 @@
-"""What people decide about who is who: split, merge, "not mine"; with preview, history and undo.
+"""What people decide about who is who, carried out and taken back; with preview and history.
 
 An event marks authorships with labels: one label is one person, two labels are two. The resolution of
 identity takes the marks as identifiers that outrank all others, the newest first, so that what follows from
@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from peerscope.record.bulk import Ids, chunks
 from peerscope.record.counts import refresh_people
 from peerscope.record.database import Database
-from peerscope.record.identity import DETACHED, WATERMARK, resolve_blocks
+from peerscope.record.identity import EVENT, WATERMARK, resolve_blocks
+from peerscope.record.identity_proposals import STAYS, assign, detach, merge, split
 from peerscope.record.identity_shapes import (
     Consequences,
     IdentityError,
@@ -31,82 +32,13 @@ from peerscope.record.identity_shapes import (
 from peerscope.record.models import Authorship, IdentityEvent, IdentityMark, Person, Work
 from peerscope.record.people import Written
 
-STAYS = "0"
-"""Label of what stays with the person."""
-
 LONGEST_REASON = 1_000
-MOST_AUTHORSHIPS = 5_000
-"""Authorships that one event may name."""
+CHANGED = "The record has changed since this was proposed: look at it again."
 
 __all__ = [
-    "Consequences", "IdentityError", "Moved", "PastEvent", "Proposal", "Standing", "decide", "detach",
-    "history", "merge", "preview", "preview_undo", "split", "undo",
+    "Consequences", "IdentityError", "Moved", "PastEvent", "Proposal", "Standing", "assign", "decide",
+    "detach", "history", "merge", "preview", "preview_undo", "split", "undo",
 ]  # fmt: skip
-
-
-def split(session: Session, person: int, parts: Sequence[Collection[int]]) -> Proposal:
-    """A person is several: each part is the works of one; works in no part stay with the person.
-
-    Args:
-        session: Of the record.
-        person: Who is split.
-        parts: Numbers of works.
-
-    Raises:
-        IdentityError: There is no such person, a work is not theirs or in two parts, or nothing is split.
-    """
-    held = _held(session, person)
-    label_of: dict[int, int] = {}
-    for number, part in enumerate(parts, start=1):
-        for work in part:
-            if work not in held:
-                raise IdentityError(f"W{work} is no work of A{person}: choose among theirs.")
-            if work in label_of:
-                raise IdentityError(f"W{work} is in two parts: leave it in one.")
-            label_of[work] = number
-    labels = {a: str(label_of.get(work, 0)) for work, a in held.items()}
-    if len(set(labels.values())) < 2:
-        raise IdentityError("All works would stay with one person: choose some, but not all.")
-    return Proposal("split", labels, (person,))
-
-
-def merge(session: Session, people: Sequence[int]) -> Proposal:
-    """Several persons are one.
-
-    Raises:
-        IdentityError: There are fewer than two, one does not exist, or two are authors of one work.
-    """
-    wanted = list(dict.fromkeys(people))
-    if len(wanted) < 2:
-        raise IdentityError("Name at least two people to merge.")
-    labels: dict[int, str] = {}
-    seen: dict[int, int] = {}
-    for person in wanted:
-        for work, authorship in _held(session, person).items():
-            if work in seen:
-                raise IdentityError(
-                    f"A{seen[work]} and A{person} are both authors of W{work}, and one person stands in a "
-                    "work once: split first what is wrong there."
-                )
-            seen[work] = person
-            labels[authorship] = STAYS
-    return Proposal("merge", labels, tuple(wanted))
-
-
-def detach(session: Session, person: int, works: Collection[int]) -> Proposal:
-    """Works that are not the person's; whose they are stays open.
-
-    Raises:
-        IdentityError: There is no such person, no work is given, or one is not theirs.
-    """
-    held = _held(session, person)
-    for work in works:
-        if work not in held:
-            raise IdentityError(f"W{work} is no work of A{person}: choose among theirs.")
-    if not works:
-        raise IdentityError("Name the works that are not the person's.")
-    labels = {a: f"{DETACHED}:{a}" if work in works else STAYS for work, a in held.items()}
-    return Proposal("detach", labels, (person,))
 
 
 def preview(database: Database, proposal: Proposal) -> Consequences:
@@ -115,24 +47,28 @@ def preview(database: Database, proposal: Proposal) -> Consequences:
     Raises:
         IdentityError: The proposal does not fit the record any more.
     """
-    return _carried_out(database, proposal, "", "", keep=False)
+    return _carried_out(database, proposal, "", "", "", keep=False)
 
 
-def decide(database: Database, proposal: Proposal, by: str, reason: str = "") -> Consequences:
+def decide(
+    database: Database, proposal: Proposal, by: str, reason: str = "", expected: str = ""
+) -> Consequences:
     """Make an event of a proposal; in one transaction with all that follows.
 
     Args:
         database: The record.
-        proposal: From `split`, `merge` or `detach`.
-        by: Who decides, as the public history names them.
+        proposal: From `split`, `merge`, `detach` or `assign`.
+        by: Who decides, as the history keeps them.
         reason: Shown in the history; cut at 1,000 characters.
+        expected: `Consequences.digest` of the preview that was decided on; empty where there was none.
 
     Raises:
-        IdentityError: Nobody is named, or the proposal does not fit the record any more.
+        IdentityError: Nobody is named, the proposal does not fit the record any more, or something else
+            would follow than was expected.
     """
     if not by.strip():
         raise IdentityError("An event names who decided.")
-    return _carried_out(database, proposal, by, reason, keep=True)
+    return _carried_out(database, proposal, by, reason, expected, keep=True)
 
 
 def preview_undo(database: Database, event: int) -> Consequences:
@@ -141,18 +77,28 @@ def preview_undo(database: Database, event: int) -> Consequences:
     Raises:
         IdentityError: There is no such event, or it was undone before.
     """
-    return _undone(database, event, "", "", keep=False)
+    return _undone(database, event, "", "", "", keep=False)
 
 
-def undo(database: Database, event: int, by: str, reason: str = "") -> Consequences:
+def undo(
+    database: Database, event: int, by: str, reason: str = "", expected: str = ""
+) -> Consequences:
     """Undo an event, at any later time and also after others; in one transaction.
 
+    Args:
+        database: The record.
+        event: Its number.
+        by: Who undoes it, as the history keeps them.
+        reason: Shown in the history; cut at 1,000 characters.
+        expected: `Consequences.digest` of the preview that was decided on; empty where there was none.
+
     Raises:
-        IdentityError: Nobody is named, there is no such event, or it was undone before.
+        IdentityError: Nobody is named, there is no such event, it was undone before, or something else would
+            follow than was expected.
     """
     if not by.strip():
         raise IdentityError("The history names who undoes an event.")
-    return _undone(database, event, by, reason, keep=True)
+    return _undone(database, event, by, reason, expected, keep=True)
 
 
 def history(session: Session, person: int | None = None, limit: int = 100) -> list[PastEvent]:
@@ -184,39 +130,19 @@ def history(session: Session, person: int | None = None, limit: int = 100) -> li
     return found
 
 
-def _held(session: Session, person: int) -> dict[int, int]:
-    """Work to authorship of a person."""
-    found = session.get(Person, person)
-    if found is None:
-        raise IdentityError(f"There is no person A{person}.")
-    if found.merged_into_id is not None:
-        raise IdentityError(f"A{person} is A{found.merged_into_id} now: name that one.")
-    rows = session.execute(
-        select(Authorship.work_id, Authorship.id)
-        .join(Work, Work.id == Authorship.work_id)
-        .where(Authorship.person_id == person, Work.deleted_at.is_(None))
-        .order_by(Authorship.work_id, Authorship.position.desc())
-    ).all()
-    if len(rows) > MOST_AUTHORSHIPS:
-        raise IdentityError(
-            f"A{person} has more than {MOST_AUTHORSHIPS:,} works, too many at once."
-        )
-    return {row.work_id: row.id for row in rows}
-
-
 class _NotKept(Exception):
     """Ends the transaction of a preview."""
 
 
 def _carried_out(
-    database: Database, proposal: Proposal, by: str, reason: str, *, keep: bool
+    database: Database, proposal: Proposal, by: str, reason: str, expected: str, *, keep: bool
 ) -> Consequences:
     found: list[Consequences] = []
 
     def change(session: Session, ids: Ids) -> Consequences:
         owners = _owners(session, proposal.labels)
         if set(owners) != set(proposal.labels) or not set(owners.values()) <= set(proposal.people):
-            raise IdentityError("The record has changed since this was proposed: look at it again.")
+            raise IdentityError(CHANGED)
         number = ids.take("identity_event")
         session.add(
             IdentityEvent(
@@ -241,13 +167,21 @@ def _carried_out(
             if a not in proposal.labels
         )
         session.flush()
-        return _consequences(session, number, proposal.kind, written)
+        return _as_expected(_consequences(session, number, proposal.kind, written), expected)
 
     _in_one(database, "deciding who is who", change, found, keep=keep)
     return found[0]
 
 
-def _undone(database: Database, event: int, by: str, reason: str, *, keep: bool) -> Consequences:
+def _as_expected(found: Consequences, expected: str) -> Consequences:
+    if expected and found.digest() != expected:
+        raise IdentityError(CHANGED)
+    return found
+
+
+def _undone(
+    database: Database, event: int, by: str, reason: str, expected: str, *, keep: bool
+) -> Consequences:
     found: list[Consequences] = []
 
     def change(session: Session, ids: Ids) -> Consequences:
@@ -273,7 +207,7 @@ def _undone(database: Database, event: int, by: str, reason: str, *, keep: bool)
         written = _resolved(session, ids, list(owners), restored)
         _tie(session, restored, written)
         _lead_back(session, ids, marks, written)
-        return _consequences(session, event, "undo", written)
+        return _as_expected(_consequences(session, event, "undo", written), expected)
 
     _in_one(database, "undoing an event", change, found, keep=keep)
     return found[0]
@@ -386,22 +320,56 @@ def _last_marks(
 def _lead_back(session: Session, ids: Ids, marks: Sequence[IdentityMark], written: Written) -> None:
     """Point persons whom an undone event made, and who hold nothing, at whom it took their works from.
 
-    Where that is nobody, at whom the event was about.
+    Where that is nobody, at whom the event was about; who was made of nobody's works alone is gone.
     """
     about = Counter(m.person_before for m in marks if m.label and m.person_before is not None)
     subject = min(about, key=lambda person: (-about[person], person), default=None)
-    heirs: dict[int, int] = {}
+    heirs: dict[int, int | None] = {}
     for mark in marks:
         heir = subject if mark.person_before is None else mark.person_before
-        if heir is not None and mark.person_after not in (None, heir):
+        if mark.person_after in (None, heir) or (heir is None and mark.person_after in about):
+            continue
+        if mark.person_after is not None:
             heirs.setdefault(mark.person_after, heir)
     for person, heir in heirs.items():
         held = session.scalar(select(Authorship.id).where(Authorship.person_id == person).limit(1))
         found = session.get(Person, person)
-        if held is None and found is not None and found.merged_into_id is None:
+        if held is not None or found is None or found.merged_into_id is not None:
+            continue
+        if heir is not None:
             found.merged_into_id, found.change_seq = heir, ids.take("change")
             written.retired[person] = heir
+        elif (nobodies := _nobodies(session, found)) is not None:
+            written.removed[person] = (found.display_name, found.works_count)
+            for one in nobodies:
+                session.delete(one)
+                session.flush()
     session.flush()
+
+
+def _nobodies(session: Session, person: Person) -> list[Person] | None:
+    """A person without works, after those whose address leads there, if events alone made them all.
+
+    ``None`` where one of them has another origin, or an event in force speaks of one.
+    """
+    named = session.scalar(
+        select(IdentityMark.event_id)
+        .join(IdentityEvent, IdentityEvent.id == IdentityMark.event_id)
+        .where(
+            IdentityEvent.undone_at.is_(None),
+            (IdentityMark.person_before == person.id) | (IdentityMark.person_after == person.id),
+        )
+        .limit(1)
+    )
+    if named is not None or not person.rule.startswith(EVENT):
+        return None
+    found: list[Person] = []
+    for led in session.scalars(select(Person).where(Person.merged_into_id == person.id)).all():
+        inner = _nobodies(session, led)
+        if inner is None:
+            return None
+        found += inner
+    return [*found, person]
 
 
 def _pass_on(session: Session, event: int, marks: Sequence[IdentityMark]) -> None:
@@ -480,6 +448,8 @@ def _consequences(session: Session, event: int, kind: str, written: Written) -> 
     session.expire_all()
     losing = {before for before, _ in written.moved.values()} | written.before.keys()
     standings = []
+    for number, (name, count) in sorted(written.removed.items()):
+        standings.append(Standing(number, name, None, count, None, None))
     for number in sorted(people):
         one = people[number]
         name = written.before.get(number, (one.display_name, None))[0]
@@ -491,6 +461,7 @@ def _consequences(session: Session, event: int, kind: str, written: Written) -> 
                 counted[number] if was else None, None if gone else one.works_count, one.merged_into_id,
             )
         )  # fmt: skip
+    standings.sort(key=lambda standing: standing.person)
     rows = session.execute(
         select(Authorship.id, Authorship.raw_name, Work.id, Work.title)
         .join(Work, Work.id == Authorship.work_id)

@@ -245,5 +245,6 @@ def _add_citations(session: Session, found: Sequence[Own]) -> None:
         )
     )
     for citing, cited in rows:
-        for own in works[citing]:
-            own.cites.add(cited)
+        if cited is not None:
+            for own in works[citing]:
+                own.cites.add(cited)

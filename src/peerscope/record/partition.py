@@ -39,7 +39,12 @@ APART = 3
 CLEAR = 4
 """Points from which the difference is called clear."""
 
+CONTRADICTED = 10
+"""Points of two ORCID iDs, or of names that contradict each other: wrong more often than chance."""
+
 DECISIVE = 100
+"""Points of two places in one work."""
+
 YEARS_APART = 15
 """Years between two parts from which the gap speaks for two people."""
 
@@ -282,7 +287,7 @@ def weigh(one: Heap, other: Heap, oeuvre: Oeuvre) -> Weighed:
 
     Coauthors, citations and institutions in common count most; a topic or venue in common, and coauthors who
     wrote together elsewhere, count for one person; other topics, other institutions and years far apart for
-    two. Two ORCID iDs, names that contradict each other, and two places in one work decide.
+    two. Two ORCID iDs and names that contradict each other count most, and two places in one work decide.
     """
     against: list[tuple[int, str]] = list(_contradictions(one, other))
     common: list[tuple[int, str]] = []
@@ -300,10 +305,10 @@ def weigh(one: Heap, other: Heap, oeuvre: Oeuvre) -> Weighed:
 def _contradictions(one: Heap, other: Heap) -> Iterator[tuple[int, str]]:
     if one.orcids and other.orcids and not one.orcids & other.orcids:
         mine, theirs = sorted(one.orcids)[0], sorted(other.orcids)[0]
-        yield DECISIVE, f"Two ORCID iDs are stated: {mine} and {theirs}."
+        yield CONTRADICTED, f"Two ORCID iDs are stated: {mine} and {theirs}."
     for a, b in sorted({(x.raw_name, y.raw_name) for x in one.works for y in other.works
                         if not agree(x.name, y.name)})[:1]:  # fmt: skip
-        yield DECISIVE, f"The names contradict each other: {a} and {b}."
+        yield CONTRADICTED, f"The names contradict each other: {a} and {b}."
     both = sorted(one.numbers & other.numbers)
     if both:
         title = next(own.title for own in one.works if own.work == both[0])
