@@ -137,3 +137,41 @@ class AuditEntry(Base):
     detail: Mapped[str] = mapped_column(Text, default="")
     previous: Mapped[str] = mapped_column(String(64))
     digest: Mapped[str] = mapped_column(String(64))
+
+
+class Notice(Base):
+    """Something that an account is told: what happened, to what, by whom."""
+
+    __tablename__ = "notice"
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    account_id: Mapped[int] = belongs()
+    kind: Mapped[str] = mapped_column(String(32))
+    target: Mapped[str] = mapped_column(Text)
+    actor_id: Mapped[int | None] = mapped_column(
+        BigInt, ForeignKey("account.id", ondelete="SET NULL"), index=True
+    )
+    detail: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    read_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class Report(Base):
+    """Something that an account wants a moderator to look at, and what became of it."""
+
+    __tablename__ = "report"
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    account_id: Mapped[int | None] = mapped_column(
+        BigInt, ForeignKey("account.id", ondelete="SET NULL"), index=True
+    )
+    kind: Mapped[str] = mapped_column(String(32))
+    target: Mapped[str] = mapped_column(Text, index=True)
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    state: Mapped[str] = mapped_column(
+        String(16), default="open", index=True
+    )  # open, done, declined
+    decided_by: Mapped[int | None] = mapped_column(
+        BigInt, ForeignKey("account.id", ondelete="SET NULL")
+    )
+    decided_at: Mapped[datetime | None] = mapped_column(Moment)
+    decision: Mapped[str] = mapped_column(Text, default="")

@@ -1,4 +1,4 @@
-"""Accounts, sessions, one-time links, proofs and the audit log."""
+"""Accounts, sessions, one-time links, proofs, notices, reports and the audit log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-TABLES = ("ticket", "session", "proof", "login", "audit_entry", "account")
+TABLES = ("report", "notice", "ticket", "session", "proof", "login", "audit_entry", "account")
 REFUSED = "the audit log is append-only"
 
 
@@ -57,6 +57,22 @@ def upgrade() -> None:
     )
     op.create_index("ix_login_account_id", "login", ["account_id"], unique=False)
     op.create_table(
+        "notice",
+        sa.Column("id", BigInt, nullable=False),
+        sa.Column("account_id", BigInt, nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("actor_id", BigInt, nullable=True),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["actor_id"], ["account.id"], ondelete="SET NULL"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_notice_account_id", "notice", ["account_id"], unique=False)
+    op.create_index("ix_notice_actor_id", "notice", ["actor_id"], unique=False)
+    op.create_table(
         "proof",
         sa.Column("id", BigInt, nullable=False),
         sa.Column("account_id", BigInt, nullable=False),
@@ -79,6 +95,25 @@ def upgrade() -> None:
     )
     op.create_index("ix_proof_account_id", "proof", ["account_id"], unique=False)
     op.create_index("ix_proof_kind_value", "proof", ["kind", "value"], unique=False)
+    op.create_table(
+        "report",
+        sa.Column("id", BigInt, nullable=False),
+        sa.Column("account_id", BigInt, nullable=True),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("decided_by", BigInt, nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decision", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(["decided_by"], ["account.id"], ondelete="SET NULL"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_report_account_id", "report", ["account_id"], unique=False)
+    op.create_index("ix_report_state", "report", ["state"], unique=False)
+    op.create_index("ix_report_target", "report", ["target"], unique=False)
     op.create_table(
         "session",
         sa.Column("id", BigInt, nullable=False),
