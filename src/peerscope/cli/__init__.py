@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from peerscope.cli import exporting, reports, reproducing, retrieval, stages
+from peerscope.cli import exporting, identity, reports, reproducing, retrieval, stages
 from peerscope.cli.context import err
 from peerscope.cli.errors import Exit
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 stages.register(app)
 reports.register(app)
 exporting.register(app)
+identity.register(app)
 retrieval.register(app)
 reproducing.register(app)
 

@@ -331,20 +331,33 @@ def _lead_back(session: Session, ids: Ids, marks: Sequence[IdentityMark], writte
             continue
         if mark.person_after is not None:
             heirs.setdefault(mark.person_after, heir)
+    for before, _ in written.moved.values():
+        # Also whom another undoing made, for works that this one leaves to nobody.
+        if before is not None:
+            heirs.setdefault(before, None if before == subject else subject)
     for person, heir in heirs.items():
         held = session.scalar(select(Authorship.id).where(Authorship.person_id == person).limit(1))
         found = session.get(Person, person)
         if held is not None or found is None or found.merged_into_id is not None:
             continue
-        if heir is not None:
-            found.merged_into_id, found.change_seq = heir, ids.take("change")
-            written.retired[person] = heir
+        end = None if heir is None else _end_of(session, heir)
+        if end is not None and end != person:
+            found.merged_into_id, found.change_seq = end, ids.take("change")
+            written.retired[person] = end
         elif (nobodies := _nobodies(session, found)) is not None:
             written.removed[person] = (found.display_name, found.works_count)
             for one in nobodies:
                 session.delete(one)
                 session.flush()
     session.flush()
+
+
+def _end_of(session: Session, person: int) -> int | None:
+    """Where a person's address leads in the end; ``None`` where there is no such person any more."""
+    found = session.get(Person, person)
+    while found is not None and found.merged_into_id is not None:
+        found = session.get(Person, found.merged_into_id)
+    return None if found is None else found.id
 
 
 def _nobodies(session: Session, person: Person) -> list[Person] | None:

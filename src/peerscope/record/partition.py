@@ -113,7 +113,13 @@ class Partition:
 
 @dataclass(slots=True)
 class Heap:
-    """Works taken as one person's, with the sums of what stands around them."""
+    """Works taken as one person's, with the sums of what stands around them.
+
+    Attributes:
+        called: Key of a coauthor to the name as printed.
+        names: Forms of the person's own name, each as it is printed.
+        cited: What the works cite.
+    """
 
     works: list[Own] = field(default_factory=list)
     coauthors: Counter[str] = field(default_factory=Counter)
@@ -121,12 +127,18 @@ class Heap:
     topics: Counter[int] = field(default_factory=Counter)
     venues: Counter[int] = field(default_factory=Counter)
     labels: dict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+    called: dict[str, str] = field(default_factory=dict)
+    names: dict[Name, str] = field(default_factory=dict)
     orcids: set[str] = field(default_factory=set)
+    numbers: set[int] = field(default_factory=set)
+    cited: set[int] = field(default_factory=set)
+    years: set[int] = field(default_factory=set)
 
     def add(self, own: Own) -> None:
         """Take in one work."""
         self.works.append(own)
         self.coauthors.update(own.coauthors.keys())
+        self.called.update(own.coauthors)
         self.places.update(own.institutions.keys())
         self.labels["place"].update(own.institutions)
         self.topics.update(own.topics.keys())
@@ -136,21 +148,11 @@ class Heap:
             self.labels["venue"][own.venue] = own.venue_name or ""
         if own.orcid:
             self.orcids.add(own.orcid)
-
-    @property
-    def numbers(self) -> set[int]:
-        """The works."""
-        return {own.work for own in self.works}
-
-    @property
-    def cited(self) -> set[int]:
-        """What the works cite."""
-        return {work for own in self.works for work in own.cites}
-
-    @property
-    def years(self) -> list[int]:
-        """Years of the works, in order."""
-        return sorted(own.year for own in self.works if own.year is not None)
+        self.names.setdefault(own.name, own.raw_name)
+        self.numbers.add(own.work)
+        self.cited |= own.cites
+        if own.year is not None:
+            self.years.add(own.year)
 
 
 def heap_of(works: Iterable[Own]) -> Heap:
@@ -306,8 +308,8 @@ def _contradictions(one: Heap, other: Heap) -> Iterator[tuple[int, str]]:
     if one.orcids and other.orcids and not one.orcids & other.orcids:
         mine, theirs = sorted(one.orcids)[0], sorted(other.orcids)[0]
         yield CONTRADICTED, f"Two ORCID iDs are stated: {mine} and {theirs}."
-    for a, b in sorted({(x.raw_name, y.raw_name) for x in one.works for y in other.works
-                        if not agree(x.name, y.name)})[:1]:  # fmt: skip
+    for a, b in sorted((one.names[x], other.names[y]) for x in one.names for y in other.names
+                       if not agree(x, y))[:1]:  # fmt: skip
         yield CONTRADICTED, f"The names contradict each other: {a} and {b}."
     both = sorted(one.numbers & other.numbers)
     if both:
@@ -318,16 +320,14 @@ def _contradictions(one: Heap, other: Heap) -> Iterator[tuple[int, str]]:
 def _people(one: Heap, other: Heap, oeuvre: Oeuvre) -> tuple[int, str] | None:
     shared = sorted(one.coauthors.keys() & other.coauthors.keys(),
                     key=lambda k: (-one.coauthors[k] - other.coauthors[k], k))  # fmt: skip
-    names = {key: name for own in one.works for key, name in own.coauthors.items()}
     if shared:
-        listed = _listed([names[key] for key in shared])
+        listed = _listed([one.called[key] for key in shared])
         return -2 * min(len(shared), SHOWN), f"Coauthors in common: {listed}."
     mine, theirs = one.coauthors.keys(), other.coauthors.keys()
     for circle in oeuvre.circles:
         if circle & mine and circle & theirs:
-            names |= {key: name for own in other.works for key, name in own.coauthors.items()}
-            a, b = min(circle & mine), min(circle & theirs)
-            return -1, f"Coauthors of both wrote together elsewhere: {names[a]} and {names[b]}."
+            a, b = one.called[min(circle & mine)], other.called[min(circle & theirs)]
+            return -1, f"Coauthors of both wrote together elsewhere: {a} and {b}."
     return (0, "No coauthor in common.") if mine and theirs else None
 
 
@@ -350,7 +350,7 @@ def _places(one: Heap, other: Heap) -> tuple[int, str] | None:
         _listed([heap.labels["place"][number] for number, _ in _often(heap.places)])
         for heap in (one, other)
     )
-    same = set(one.years) & set(other.years)
+    same = one.years & other.years
     if same:
         return 2, f"Different institutions in the same year ({min(same)}): {mine}; {theirs}."
     return 1, f"Different institutions: {mine}; {theirs}."
@@ -386,7 +386,7 @@ def _gap(one: Heap, other: Heap) -> tuple[int, str] | None:
     mine, theirs = one.years, other.years
     if not mine or not theirs:
         return None
-    gap = max(mine[0] - theirs[-1], theirs[0] - mine[-1])
+    gap = max(min(mine) - max(theirs), min(theirs) - max(mine))
     return (1, f"{gap} years lie between them.") if gap >= YEARS_APART else None
 
 
@@ -394,11 +394,10 @@ def told_together(heap: Heap) -> tuple[str, ...]:
     """What holds the works of one heap together, the strongest first, in sentences."""
     if len(heap.works) < 2:
         return ()
-    names = {key: name for own in heap.works for key, name in own.coauthors.items()}
     told = []
     shared = [(key, n) for key, n in _often(heap.coauthors) if n > 1]
     if shared:
-        listed = _listed([f"{names[key]} ({n} works)" for key, n in shared])
+        listed = _listed([f"{heap.called[key]} ({n} works)" for key, n in shared])
         told.append(f"Shared coauthors: {listed}.")
     for label, counter, kind in (("Institution", heap.places, "place"), ("Topic", heap.topics, "topic"),
                                  ("Venue", heap.venues, "venue")):  # fmt: skip
