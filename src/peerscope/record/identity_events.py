@@ -9,8 +9,7 @@ transaction, rolled back or committed.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import func, select
@@ -19,8 +18,8 @@ from sqlalchemy.orm import Session
 from peerscope.record.bulk import Ids, chunks
 from peerscope.record.counts import refresh_people
 from peerscope.record.database import Database
-from peerscope.record.identity import EVENT, WATERMARK, resolve_blocks
-from peerscope.record.identity_proposals import STAYS, assign, detach, merge, split
+from peerscope.record.identity import WATERMARK, resolve_blocks
+from peerscope.record.identity_proposals import assign, detach, merge, split
 from peerscope.record.identity_shapes import (
     Consequences,
     IdentityError,
@@ -29,6 +28,7 @@ from peerscope.record.identity_shapes import (
     Proposal,
     Standing,
 )
+from peerscope.record.identity_undo import carry_over, last_marks, lead_back, owners_of, tie
 from peerscope.record.models import Authorship, IdentityEvent, IdentityMark, Person, Work
 from peerscope.record.people import Written
 
@@ -101,10 +101,23 @@ def undo(
     return _undone(database, event, by, reason, expected, keep=True)
 
 
-def history(session: Session, person: int | None = None, limit: int = 100) -> list[PastEvent]:
-    """Events, the newest first; of one person, those that took something from them or gave it to them."""
+def decided_since(session: Session, by: str, moment: datetime) -> int:
+    """How many events somebody made or undid since a moment. One statement."""
+    event = IdentityEvent
+    made = (event.made_by == by) & (event.made_at > moment)
+    undone = (event.undone_by == by) & (event.undone_at > moment)
+    return session.scalar(select(func.count()).select_from(event).where(made | undone)) or 0
+
+
+def history(
+    session: Session, person: int | None = None, limit: int = 100, offset: int = 0
+) -> list[PastEvent]:
+    """Events, the newest first; of one person, those that took something from them or gave it to them.
+
+    Two statements.
+    """
     mark, event = IdentityMark, IdentityEvent
-    wanted = select(event).order_by(event.id.desc()).limit(limit)
+    wanted = select(event).order_by(event.id.desc()).limit(limit).offset(offset)
     if person is not None:
         about = select(mark.event_id).where(
             (mark.person_before == person) | (mark.person_after == person)
@@ -140,7 +153,7 @@ def _carried_out(
     found: list[Consequences] = []
 
     def change(session: Session, ids: Ids) -> Consequences:
-        owners = _owners(session, proposal.labels)
+        owners = owners_of(session, proposal.labels)
         if set(owners) != set(proposal.labels) or not set(owners.values()) <= set(proposal.people):
             raise IdentityError(CHANGED)
         number = ids.take("identity_event")
@@ -194,8 +207,8 @@ def _undone(
         past.undone_reason = " ".join(reason.split())[:LONGEST_REASON]
         session.flush()
         marks = session.scalars(select(IdentityMark).where(IdentityMark.event_id == event)).all()
-        owners = _owners(session, [mark.authorship_id for mark in marks])
-        last = _last_marks(session, list(owners))
+        owners = owners_of(session, [mark.authorship_id for mark in marks])
+        last = last_marks(session, list(owners))
         # Who has moved on since keeps to whom they moved; the others count as whose they were.
         restored = {
             mark.authorship_id: mark.person_before
@@ -203,205 +216,14 @@ def _undone(
             if owners.get(mark.authorship_id, -1) == mark.person_after
             and (mark.authorship_id not in last or last[mark.authorship_id].event_id < event)
         }
-        _carry_over(session, event, marks)
+        carry_over(session, event, marks)
         written = _resolved(session, ids, list(owners), restored)
-        _tie(session, restored, written)
-        _lead_back(session, ids, marks, written)
+        tie(session, restored, written)
+        lead_back(session, ids, marks, written)
         return _as_expected(_consequences(session, event, "undo", written), expected)
 
     _in_one(database, "undoing an event", change, found, keep=keep)
     return found[0]
-
-
-def _carry_over(session: Session, event: int, marks: Sequence[IdentityMark]) -> None:
-    """Let later events say of the authorships what they would have said had this event not been.
-
-    A later split of the person from whom this event took an authorship would have found it among the works
-    that stay.
-    """
-    own = {mark.authorship_id: mark for mark in marks if mark.label}
-    _pass_on(session, event, marks)
-    later = session.execute(
-        select(IdentityMark.event_id, IdentityMark.person_before, IdentityMark.authorship_id)
-        .join(IdentityEvent, IdentityEvent.id == IdentityMark.event_id)
-        .where(
-            IdentityMark.event_id > event,
-            IdentityEvent.undone_at.is_(None),
-            IdentityMark.label != "",
-            IdentityMark.person_before.in_({mark.person_before for mark in own.values()}),
-        )
-    ).all()
-    for number in sorted({row[0] for row in later}):
-        about = {person for found, person, _ in later if found == number}
-        named = set(
-            session.scalars(
-                select(IdentityMark.authorship_id).where(
-                    IdentityMark.event_id == number,
-                    IdentityMark.authorship_id.in_(list(own)),
-                )
-            )
-        )
-        unnamed = [authorship for authorship in own if authorship not in named]
-        earlier = _last_marks(session, unnamed, before=number)
-        for authorship in unnamed:
-            found = earlier.get(authorship)
-            person = own[authorship].person_before if found is None else found.person_after
-            if person in about:
-                session.add(
-                    IdentityMark(
-                        event_id=number, authorship_id=authorship, label=STAYS,
-                        person_before=person, person_after=person,
-                    )
-                )  # fmt: skip
-    session.flush()
-
-
-def _tie(session: Session, restored: Mapping[int, int | None], written: Written) -> None:
-    """Note on the events in force where an undoing left the authorships.
-
-    Which person a cluster keeps is a matter of majority, so that an authorship can come to another person
-    than the one it was taken from, as long as other events hold it to others. Each authorship is with whom
-    its last event in force left it, and one that none names is with whom it would be without events: only
-    so the last undoing finds everything as it was.
-    """
-    due = {a: before for a, (before, _) in written.moved.items()} | dict(restored)
-    owners, last = _owners(session, list(due)), _last_marks(session, list(due))
-    for authorship, person in due.items():
-        now, mark = owners[authorship], last.get(authorship)
-        if now == person:
-            continue
-        if mark is None:
-            _note_on_newest(session, authorship, person, now)
-        elif mark.person_after == person:
-            mark.person_after = now
-    session.flush()
-
-
-def _note_on_newest(session: Session, authorship: int, person: int | None, now: int | None) -> None:
-    """Let the newest event in force that is about either person give the authorship back, once undone.
-
-    There is none where an import has changed the clusters meanwhile: then it is at home where it is.
-    """
-    either = [person, now]
-    event = session.scalar(
-        select(func.max(IdentityEvent.id))
-        .join(IdentityMark, IdentityMark.event_id == IdentityEvent.id)
-        .where(
-            IdentityEvent.undone_at.is_(None),
-            IdentityMark.person_before.in_(either) | IdentityMark.person_after.in_(either),
-        )
-    )
-    if event is not None:
-        session.add(
-            IdentityMark(
-                event_id=event, authorship_id=authorship, label="", person_before=person, person_after=now
-            )
-        )  # fmt: skip
-
-
-def _last_marks(
-    session: Session, authorships: Collection[int], before: int | None = None
-) -> dict[int, IdentityMark]:
-    """The mark of the newest event in force on each authorship that has one."""
-    found: dict[int, IdentityMark] = {}
-    for part in chunks(authorships):
-        wanted = (
-            select(IdentityMark)
-            .join(IdentityEvent, IdentityEvent.id == IdentityMark.event_id)
-            .where(IdentityEvent.undone_at.is_(None), IdentityMark.authorship_id.in_(part))
-            .order_by(IdentityMark.event_id)
-        )
-        if before is not None:
-            wanted = wanted.where(IdentityMark.event_id < before)
-        found.update((mark.authorship_id, mark) for mark in session.scalars(wanted))
-    return found
-
-
-def _lead_back(session: Session, ids: Ids, marks: Sequence[IdentityMark], written: Written) -> None:
-    """Point persons whom an undone event made, and who hold nothing, at whom it took their works from.
-
-    Where that is nobody, at whom the event was about; who was made of nobody's works alone is gone.
-    """
-    about = Counter(m.person_before for m in marks if m.label and m.person_before is not None)
-    subject = min(about, key=lambda person: (-about[person], person), default=None)
-    heirs: dict[int, int | None] = {}
-    for mark in marks:
-        heir = subject if mark.person_before is None else mark.person_before
-        if mark.person_after in (None, heir) or (heir is None and mark.person_after in about):
-            continue
-        if mark.person_after is not None:
-            heirs.setdefault(mark.person_after, heir)
-    for before, _ in written.moved.values():
-        # Also whom another undoing made, for works that this one leaves to nobody.
-        if before is not None:
-            heirs.setdefault(before, None if before == subject else subject)
-    for person, heir in heirs.items():
-        held = session.scalar(select(Authorship.id).where(Authorship.person_id == person).limit(1))
-        found = session.get(Person, person)
-        if held is not None or found is None or found.merged_into_id is not None:
-            continue
-        end = None if heir is None else _end_of(session, heir)
-        if end is not None and end != person:
-            found.merged_into_id, found.change_seq = end, ids.take("change")
-            written.retired[person] = end
-        elif (nobodies := _nobodies(session, found)) is not None:
-            written.removed[person] = (found.display_name, found.works_count)
-            for one in nobodies:
-                session.delete(one)
-                session.flush()
-    session.flush()
-
-
-def _end_of(session: Session, person: int) -> int | None:
-    """Where a person's address leads in the end; ``None`` where there is no such person any more."""
-    found = session.get(Person, person)
-    while found is not None and found.merged_into_id is not None:
-        found = session.get(Person, found.merged_into_id)
-    return None if found is None else found.id
-
-
-def _nobodies(session: Session, person: Person) -> list[Person] | None:
-    """A person without works, after those whose address leads there, if events alone made them all.
-
-    ``None`` where one of them has another origin, or an event in force speaks of one.
-    """
-    named = session.scalar(
-        select(IdentityMark.event_id)
-        .join(IdentityEvent, IdentityEvent.id == IdentityMark.event_id)
-        .where(
-            IdentityEvent.undone_at.is_(None),
-            (IdentityMark.person_before == person.id) | (IdentityMark.person_after == person.id),
-        )
-        .limit(1)
-    )
-    if named is not None or not person.rule.startswith(EVENT):
-        return None
-    found: list[Person] = []
-    for led in session.scalars(select(Person).where(Person.merged_into_id == person.id)).all():
-        inner = _nobodies(session, led)
-        if inner is None:
-            return None
-        found += inner
-    return [*found, person]
-
-
-def _pass_on(session: Session, event: int, marks: Sequence[IdentityMark]) -> None:
-    """Let the next event on each authorship have found it with whom this event found it."""
-    own = {mark.authorship_id: mark for mark in marks}
-    later = session.scalars(
-        select(IdentityMark)
-        .join(IdentityEvent, IdentityEvent.id == IdentityMark.event_id)
-        .where(
-            IdentityMark.event_id > event,
-            IdentityEvent.undone_at.is_(None),
-            IdentityMark.authorship_id.in_(list(own)),
-        )
-        .order_by(IdentityMark.event_id)
-    ).all()
-    for mark in later:
-        found = own.pop(mark.authorship_id, None)
-        if found is not None and mark.person_before == found.person_after:
-            mark.person_before = found.person_before
 
 
 def _in_one(
@@ -422,16 +244,6 @@ def _in_one(
                 raise _NotKept
     except _NotKept:
         pass
-
-
-def _owners(session: Session, authorships: Collection[int]) -> dict[int, int | None]:
-    found: dict[int, int | None] = {}
-    for part in chunks(authorships):
-        rows = session.execute(
-            select(Authorship.id, Authorship.person_id).where(Authorship.id.in_(part))
-        )
-        found.update((number, person) for number, person in rows)
-    return found
 
 
 def _resolved(
