@@ -9,7 +9,7 @@ transaction, rolled back or committed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import func, select
@@ -107,6 +107,11 @@ def decided_since(session: Session, by: str, moment: datetime) -> int:
     made = (event.made_by == by) & (event.made_at > moment)
     undone = (event.undone_by == by) & (event.undone_at > moment)
     return session.scalar(select(func.count()).select_from(event).where(made | undone)) or 0
+
+
+def history_count(session: Session) -> int:
+    """How many events there are. One statement."""
+    return session.scalar(select(func.count()).select_from(IdentityEvent)) or 0
 
 
 def history(
@@ -297,3 +302,18 @@ def _consequences(session: Session, event: int, kind: str, written: Written) -> 
         Moved(work, title, name, *written.moved[number]) for number, name, work, title in rows
     )
     return Consequences(event, kind, tuple(standings), moved)
+
+
+def leading_to(session: Session, people: Collection[int]) -> dict[int, int]:
+    """Every number that leads to one of some persons, themselves with it, to that person."""
+    ends = {person: person for person in people}
+    fresh = list(ends)
+    while fresh:
+        rows = session.execute(
+            select(Person.id, Person.merged_into_id).where(Person.merged_into_id.in_(fresh))
+        ).all()
+        fresh = [number for number, _ in rows if number not in ends]
+        ends.update(
+            {number: ends[into] for number, into in rows if into is not None and number not in ends}
+        )
+    return ends

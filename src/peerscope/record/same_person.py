@@ -18,8 +18,8 @@ from peerscope.record.names import Name, parse_name
 from peerscope.record.oeuvre import Oeuvre, Own, oeuvre_of
 from peerscope.record.partition import APART, DECISIVE, Heap, Weighed, agree, heap_of, weigh
 
-MOST_CANDIDATES = 12
-MOST_OPEN = 60
+MOST_CANDIDATES = 8
+MOST_OPEN = 20
 """Persons and undecided works that are put beside a person."""
 
 COMPARED = 120

@@ -19,6 +19,9 @@ from peerscope.web.site import site_of
 MOST_BYTES = 65_536
 """The longest query that a page takes, in the address to go back to, escaped twice, is two thirds of it."""
 MOST_FIELDS = 20
+MOST_FIELDS_LONG = 300
+"""Fields of a form with one for each of many works."""
+
 FOREIGN = "This form did not come from a page of this site, so nothing was changed."
 STALE = (
     "This form is not one of yours, or of an earlier cookie, so nothing was changed. "
@@ -33,6 +36,15 @@ async def form(request: Request) -> dict[str, str]:
         HTTPException: 403 for a form of another site, 413 and 415 for one that is too large or of
             another kind.
     """
+    return await _read(request, MOST_FIELDS)
+
+
+async def long_form(request: Request) -> dict[str, str]:
+    """As `form`, with as many as `MOST_FIELDS_LONG` fields."""
+    return await _read(request, MOST_FIELDS_LONG)
+
+
+async def _read(request: Request, most: int) -> dict[str, str]:
     _refuse_foreign(request)
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != (
         "application/x-www-form-urlencoded"
@@ -45,7 +57,7 @@ async def form(request: Request) -> dict[str, str]:
             raise HTTPException(413, "The form is larger than anything this site asks for.")
     try:
         fields = parse_qsl(
-            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS
+            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=most
         )
     except ValueError as error:
         raise HTTPException(413, "The form has more fields than this site asks for.") from error
