@@ -199,10 +199,10 @@ def _confidence(parts: Sequence[Part], apart: Sequence[Apart]) -> tuple[str, str
     if all(one.weighed.points >= CLEAR for one in apart):
         return (
             "clear",
-            f"The works are likely those of {len(parts)} people: the parts differ clearly.",
+            f"The works are probably those of {len(parts)} people: the parts differ clearly.",
         )
     return "likely", (
-        f"The works may be those of {len(parts)} people: more speaks for it than against, but not much."
+        f"The works may be those of {len(parts)} people: look at what differs before you decide."
     )
 
 
