@@ -1,4 +1,4 @@
-"""Does the suggested partition find two people back who were put under one record, and does it leave others whole?
+"""Does the suggested partition find two people back who stood under one record, and leave others whole?
 
 Gold: person ids of the ACL Anthology (names, coauthors, venues, years, some citations; no topics), and ORCID
 iDs of OpenAlex works (topics and institutions as well). Every ORCID and person id is hidden from what is
