@@ -16,9 +16,10 @@ from peerscope.record.models import Authorship, Identifier, Person
 from peerscope.record.names import parse_name
 from peerscope.record.oeuvre import Oeuvre, Own, oeuvre_of_person
 from peerscope.record.parsed import ParsedAuthor
-from peerscope.record.partition import agree, heap_of, suggested_partition, weigh
+from peerscope.record.partition import suggested_partition
 from peerscope.record.same_person import lookalikes
 from peerscope.record.starter import FOLDER, STARTER
+from peerscope.record.weighing import agree, heap_of, weigh
 
 
 @pytest.fixture(scope="module")

@@ -400,7 +400,8 @@ def test_a_crowded_person_stays_within_the_budget(society, numbers, site) -> Non
     assert looked.status_code == 200 and "399 works" in looked.text
 
 
-def test_an_import_under_way_is_said_so(society, kang, jd, site) -> None:
+def test_an_import_under_way_is_said_so(society, kang, jd, site, monkeypatch) -> None:
+    monkeypatch.setattr("peerscope.web.identity.PATIENCE", 0.2)
     member = society.member("Waiting Example")
     place = f"/people/A{kang}/identity"
     fields = fields_of(member.get(place).text, f"{place}/preview")

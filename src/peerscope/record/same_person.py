@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from peerscope.record.models import Authorship, Person, Work
 from peerscope.record.names import Name, parse_name
 from peerscope.record.oeuvre import Oeuvre, Own, oeuvre_of
-from peerscope.record.partition import APART, DECISIVE, Heap, Weighed, agree, heap_of, weigh
+from peerscope.record.partition import APART
+from peerscope.record.weighing import DECISIVE, Heap, Weighed, agree, heap_of, weigh
 
 MOST_CANDIDATES = 8
 MOST_OPEN = 20

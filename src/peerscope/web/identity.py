@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from peerscope.community import curation
 from peerscope.record import WriterBusyError
 from peerscope.record.identity_asked import LARGEST, UNREADABLE, Asked, look_at
-from peerscope.record.identity_events import IdentityError, history, history_count
+from peerscope.record.identity_events import Consequences, IdentityError, history, history_count
 from peerscope.record.models import Person
 from peerscope.record.oeuvre import MOST_WORKS, oeuvre_of_person
 from peerscope.record.partition import Partition, suggested_partition
@@ -29,6 +30,9 @@ WORKS_SHOWN = 60
 """Works with a choice of their own on one page."""
 
 EVENTS_SHOWN = 10
+PATIENCE = 3.0
+"""Seconds that a form waits while the record is written to."""
+
 PERSON = r"A\d{1,15}"
 T = TypeVar("T")
 
@@ -165,16 +169,18 @@ def one_request(request: Request, who: SignedInVisitor, number: int) -> Response
 def answer(request: Request, sent: Form, number: int) -> Response:
     """Accept, decline or take back a request."""
     site = site_of(request)
-    try:
+
+    def answered() -> Consequences | None:
         with site.community.writing() as session:
-            found = curation.answer(
+            return curation.answer(
                 session, site.database, sent.who.account, number,
                 sent.get("verdict"), sent.get("expected"),
             )  # fmt: skip
+
+    try:
+        found = _patiently(answered)
     except IdentityError as error:
         return _request(request, sent.who, number, 409, str(error))
-    except WriterBusyError as error:
-        raise _busy() from error
     done = f"/identity?event={found.event}" if found else "/identity/requests"
     return RedirectResponse(done, 303)
 
@@ -187,11 +193,9 @@ def _request(
         row = curation.request_of(session, record, who.account, number)
     found = None
     try:
-        found = look_at(site.database, row.asked)
+        found = _patiently(lambda: look_at(site.database, row.asked))
     except IdentityError as refused:
         error = str(refused)
-    except WriterBusyError as busy:
-        raise _busy() from busy
     return _shown(request, "request", status, row=row, found=found, error=error, who=who)
 
 
@@ -215,15 +219,17 @@ def _preview(
 def _decide(request: Request, sent: Any, asked: Asked, back: str) -> Response:
     site = site_of(request)
     reason = sent.get("reason")
-    try:
+
+    def decided() -> tuple[Consequences, int | None]:
         with site.community.writing() as session:
-            found, waits = curation.decide(
+            return curation.decide(
                 session, site.database, sent.who.account, asked, reason, sent.get("expected")
             )
+
+    try:
+        found, waits = _patiently(decided)
     except IdentityError as error:
         return _preview(request, asked, back, 409, str(error), reason[: curation.LONGEST_REASON])
-    except WriterBusyError as error:
-        raise _busy() from error
     what = f"event={found.event}" if waits is None else f"request={waits}"
     return RedirectResponse(f"{back}?{what}", 303)
 
@@ -291,19 +297,26 @@ def _number(given: str | None) -> int | None:
 
 def _carefully(make: Callable[[], T]) -> T:
     try:
-        return make()
+        return _patiently(make)
     except IdentityError as error:
         raise HTTPException(409, str(error)) from error
-    except WriterBusyError as error:
-        raise _busy() from error
 
 
-def _busy() -> HTTPException:
-    return HTTPException(
-        503,
-        "The record is being written to at the moment, by an import perhaps. Try again in a minute.",
-        {"Retry-After": "60"},
-    )
+def _patiently(make: Callable[[], T]) -> T:
+    """Do something that writes; another preview is over in a moment, an import is not."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return make()
+        except WriterBusyError as error:
+            if time.monotonic() > ends:
+                raise HTTPException(
+                    503,
+                    "The record is being written to at the moment, by an import perhaps. "
+                    "Try again in a minute.",
+                    {"Retry-After": "60"},
+                ) from error
+            time.sleep(0.1)
 
 
 def _names(site: Site, past: Any) -> dict[str, str]:
