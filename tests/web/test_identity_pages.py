@@ -188,6 +188,16 @@ def test_not_theirs_and_an_assignment_go_through_the_pages(society, kang, jd, si
     )
 
 
+def test_a_group_that_nothing_links_is_parted_with_one_button(society, numbers) -> None:
+    number = numbers["person:Jonathon Shlens"]
+    member = society.member("Grouping Example")
+    bench = member.get(f"/people/A{number}/identity").text
+    (group,) = re.findall(r'name="group" value="(\d+)">These 2 are another', bench)
+    seen = send(member, number, group=group)
+    assert "2 works change hands" in seen.text
+    assert seen.text.count('Jonathon Shlens</bdi>, <span class="num">2 works') == 2
+
+
 def claimed(society, kang: int, name: str = "Owning Example") -> Any:
     owner = society.member(name, level=2)
     with society.community.writing() as session:

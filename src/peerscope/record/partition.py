@@ -112,7 +112,7 @@ def _confidence(parts: Sequence[Part], apart: Sequence[Apart]) -> tuple[str, str
         if groups > 1:
             return "whole", (
                 f"Nothing speaks for more than one person, though the works fall into {groups} groups that "
-                "no coauthor, citation or institution links."
+                "no citation, no institution and no coauthor beyond chance links."
             )
         return "whole", "Nothing in the record speaks for more than one person."
     if all(one.weighed.points >= CLEAR for one in apart):

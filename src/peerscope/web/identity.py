@@ -88,12 +88,13 @@ def _listed(suggested: Partition) -> list[tuple[int, int, int]]:
 
 
 def _sections(suggested: Partition, page: int) -> list[tuple[int, list[tuple[int, list[int]]]]]:
-    """The works of a page, by part and group."""
+    """The works of a page, by part and group; those that nothing links stand together as group -1."""
     rows = _listed(suggested)[(page - 1) * WORKS_SHOWN : page * WORKS_SHOWN]
     parts: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for part, group, work in rows:
-        parts[part][group].append(work)
-    return [(part, sorted(groups.items())) for part, groups in parts.items()]
+        alone = len(suggested.parts[part].groups[group]) == 1
+        parts[part][-1 if alone else group].append(work)
+    return [(part, list(groups.items())) for part, groups in parts.items()]
 
 
 def _elsewhere(suggested: Partition, page: int) -> str:
