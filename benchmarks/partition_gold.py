@@ -83,12 +83,27 @@ def measure(session: Session, scheme: str, least: int) -> dict[str, Any]:
     parted = 0
     for one in singles:
         parted += len(suggested_partition(hidden(session, owned[one], names[one])).parts) > 1
+    told: dict[str, Any] = {"singles": len(singles), "singles parted": parted}
     blocks: dict[str, list[str]] = defaultdict(list)
     for one in sorted(owned):
         if len(owned[one]) >= LEAST:
             blocks[parse_name(names[one]).block].append(one)
     chosen = sorted(key for key, people in blocks.items() if len(people) > 1)
     pairs = [rng.sample(blocks[key], 2) for key in rng.sample(chosen, min(MOST, len(chosen)))]
+    told["of one block"] = measure_pairs(session, pairs, owned, names)
+    all_of_them = sorted(one for people in blocks.values() for one in people)
+    pairs = [rng.sample(all_of_them, 2) for _ in range(MOST)]
+    told["of any name"] = measure_pairs(session, pairs, owned, names)
+    return told
+
+
+def measure_pairs(
+    session: Session,
+    pairs: Sequence[Sequence[str]],
+    owned: Mapping[str, Sequence[int]],
+    names: Mapping[str, str],
+) -> dict[str, Any]:
+    """What becomes of pairs of people who are put under one name."""
     sums: dict[str, list[tuple[float, float]]] = defaultdict(list)
     found_back = suggested = skipped = 0
     confident: Counter[str] = Counter()
@@ -120,8 +135,7 @@ def measure(session: Session, scheme: str, least: int) -> dict[str, Any]:
             "f1": 2 * precision * recall / (precision + recall),
         }  # fmt: skip
     return {
-        "singles": len(singles), "singles parted": parted, "pairs": used,
-        "pairs in one work": skipped, "pairs parted": suggested, "pairs found back": found_back,
+        "pairs": used, "pairs in one work": skipped, "pairs parted": suggested, "pairs found back": found_back,
         "confidence": dict(confident), "b-cubed": table,
     }  # fmt: skip
 

@@ -35,6 +35,9 @@ MOST_WORKS = 2_000
 CROWD = 50
 """Authors from which a work's authors say little of each other."""
 
+COMMON = 0.2
+"""Share of the record's works from which a topic says nothing of a person ("Medicine")."""
+
 MOST_COAUTHORS, MOST_MET = 5_000, 100_000
 """Coauthors whose other works are looked at, and authorships of these."""
 
@@ -48,7 +51,7 @@ class Own:
             decided; empty in a crowd.
         names: Name keys of all other authors.
         institutions: Number to name, as stated with this authorship.
-        topics: Number to name.
+        topics: Number to name, of those that are not `COMMON`.
         cites: Works that the work cites.
     """
 
@@ -140,7 +143,8 @@ def _read(session: Session, condition: object) -> Oeuvre:
     ]  # fmt: skip
     _add_coauthors(session, found, {row.work_id for row in rows if row.authors_count > CROWD})
     _add_places(session, found)
-    _add_topics(session, found)
+    total = session.scalar(select(func.count()).select_from(Work)) or 0
+    _add_topics(session, found, COMMON * total)
     _add_citations(session, found)
     keys = sorted({name for own in found for name in own.names})
     frequency: dict[str, int] = {}
@@ -151,7 +155,6 @@ def _read(session: Session, condition: object) -> Oeuvre:
             .group_by(Authorship.name_key)
         )
         frequency.update((key, count) for key, count in session.execute(counted))
-    total = session.scalar(select(func.count()).select_from(Work)) or 0
     return Oeuvre(found, total, frequency, _circles(session, found), _fields(session, found))
 
 
@@ -224,12 +227,12 @@ def _add_places(session: Session, found: Sequence[Own]) -> None:
         by_number[number].institutions[place] = name
 
 
-def _add_topics(session: Session, found: Sequence[Own]) -> None:
+def _add_topics(session: Session, found: Sequence[Own], most: float) -> None:
     works = _by_work(found)
     rows = session.execute(
         select(WorkTopic.work_id, Topic.id, Topic.display_name)
         .join(Topic, Topic.id == WorkTopic.topic_id)
-        .where(WorkTopic.work_id.in_(list(works)))
+        .where(WorkTopic.work_id.in_(list(works)), Topic.works_count <= most)
         .order_by(Topic.display_name, Topic.id)
     )
     for work, topic, name in rows:
