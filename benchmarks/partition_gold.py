@@ -135,7 +135,8 @@ def measure_pairs(
             "f1": 2 * precision * recall / (precision + recall),
         }  # fmt: skip
     return {
-        "pairs": used, "pairs in one work": skipped, "pairs parted": suggested, "pairs found back": found_back,
+        "pairs": used, "pairs in one work": skipped, "pairs parted": suggested,
+        "pairs found back": found_back,
         "confidence": dict(confident), "b-cubed": table,
     }  # fmt: skip
 

@@ -14,9 +14,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 PLACES = [
-    "home", "search", "filtered", "nothing", "works", "work", "crowd", "hostile", "person", "prolific",
+    "home", "search", "filtered", "nothing", "works", "work", "crowd", "hostile", "person", "prolific", "trust", "past",
     "topic", "institution", "venue", "name", "people", "nobody", "topics", "about", "error", "claims", "claim", "attempt",
     "workbench", "decisions",
+    "sign in", "join", "reset",
+    "claim on a record", "correct", "privacy",
 ]  # fmt: skip
 
 
@@ -34,6 +36,8 @@ def places(numbers, site) -> dict[str, str]:
         "hostile": f"/works/W{numbers['work:<script>alert(1)</script> A ti']}",
         "person": person,
         "prolific": f"/people/A{numbers['person:Quentin Xavier Prolific']}?page=2",
+        "trust": person + "/trust",
+        "past": person + "/trust/history",
         "topic": f"/topics/T{numbers['topic:Contrastive learning']}",
         "institution": f"/institutions/I{numbers['place:KAIST']}",
         "venue": f"/venues/S{numbers['venue:CVPR']}",
@@ -45,7 +49,13 @@ def places(numbers, site) -> dict[str, str]:
         "topics": "/topics",
         "about": "/about",
         "error": "/nowhere",
+        "sign in": "/sign-in?next=/works",
+        "join": "/join",
+        "reset": "/reset",
         "claims": "/claims",
+        "claim on a record": f"{person}/claim",
+        "correct": f"{person}/correct",
+        "privacy": "/privacy",
         "claim": "/claims/simsiam-9",
         "attempt": f"/attempts/{Store(site[0].reproductions).attempts()[0].id}",
     }

@@ -220,7 +220,7 @@ def test_a_claimed_record_waits_for_its_owner(society, kang, jd, site) -> None:
     assert "waits for the person’s word" in member.get(asked.headers["location"]).text
     with society.community.reading() as session:
         told = session.scalars(select(Notice.kind).where(Notice.account_id == owner.account_id))
-        assert "identity.request" in list(told)
+        assert "identity.proposed" in list(told)
     # Neither read nor answered by others; not accepted by who asked.
     address = f"/identity/requests/{number}"
     assert other.get(address).status_code == 404
@@ -260,7 +260,7 @@ def test_owners_and_moderators_decide_and_who_asked_takes_back(society, kang, si
     assert done.status_code == 303
     with society.community.reading() as session:
         told = session.scalars(select(Notice.kind).where(Notice.account_id == owner.account_id))
-        assert "identity.undo" in list(told)
+        assert "identity.decided" in list(told)
     member = society.member("Withdrawing Example")
     waits = parted(member, kang).headers["location"].partition("request=")[2]
     assert (

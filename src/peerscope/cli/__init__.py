@@ -7,7 +7,18 @@ import sys
 
 import typer
 
-from peerscope.cli import exporting, identity, reports, reproducing, retrieval, stages
+from peerscope.cli import (
+    accounts,
+    domains,
+    exporting,
+    identity,
+    moderating,
+    reports,
+    reproducing,
+    retrieval,
+    stages,
+    trust,
+)
 from peerscope.cli.context import err
 from peerscope.cli.errors import Exit
 
@@ -25,6 +36,10 @@ exporting.register(app)
 identity.register(app)
 retrieval.register(app)
 reproducing.register(app)
+trust.register(app)
+accounts.register(app)
+domains.register(app)
+moderating.register(app)
 
 
 def main() -> None:

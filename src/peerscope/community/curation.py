@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from peerscope.community import audit
 from peerscope.community.accounts import names_of
+from peerscope.community.claim_merges import claims_touched, follow_merges
 from peerscope.community.curation_models import IdentityRequest
 from peerscope.community.errors import (
     CommunityError,
@@ -41,10 +42,25 @@ MOST_OPEN = 50
 LONGEST_REASON = 500
 GONE = "a deleted account"
 
-AFTER: list[Callable[[Session, Session], object]] = []
+
+def _claims(session: Session, people: Collection[int]) -> Iterable[str]:
+    """What happens to claims: they follow their records, and two owners are one too many."""
+    found = claims_touched(session, people)
+    accepted = [one.person_id for one in found if one.state == "accepted"]
+    waiting = sum(one.state != "accepted" for one in found)
+    if waiting:
+        yield f"{waiting} more claims on these records are not decided; they follow their records."
+    if len(set(accepted)) > 1:
+        yield (
+            "Two of these records have an owner. If they become one, the earlier owner keeps it, and the "
+            "other's claim is disputed."
+        )
+
+
+AFTER: list[Callable[[Session, Session], object]] = [follow_merges]
 """Called after a decision with a writing session of the community and a session of the record."""
 
-TOLD: list[Callable[[Session, Collection[int]], Iterable[str]]] = []
+TOLD: list[Callable[[Session, Collection[int]], Iterable[str]]] = [_claims]
 """Called with the persons that a decision touches; the sentences are shown with its consequences."""
 
 
@@ -199,7 +215,7 @@ def _done(
     )  # fmt: skip
     with database.session() as record:
         for person, account in owners_of(session, record, touched(found)).items():
-            notify(session, account, f"identity.{asked.kind}", f"person:{person}", actor_id=actor)
+            notify(session, account, "identity.decided", f"person:{person}", actor_id=actor)
         for follow in AFTER:
             follow(session, record)
     return found
@@ -224,7 +240,7 @@ def _wait(session: Session, who: SignedIn, asked: Asked, reason: str, person: in
     )  # fmt: skip
     owner = session.scalar(select(Account.id).where(Account.person_id == person))
     if owner is not None:
-        notify(session, owner, "identity.request", f"person:{person}", actor_id=who.account_id)
+        notify(session, owner, "identity.proposed", f"person:{person}", actor_id=who.account_id)
     return row.id
 
 

@@ -5,6 +5,7 @@ An entity is named by its letter (W work, A person, T topic, I institution, S ve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -160,6 +161,13 @@ class Discovery(Protocol):
         """Find works. Any string is a legal query; pages past the end are empty.
 
         With an ``asker`` the order by relevance takes their history into account, and says where.
+        """
+        ...
+
+    def among(self, query: str, work_ids: Sequence[int]) -> tuple[WorkHit, ...]:
+        """Those of the given works that answer a query, by words or by meaning, best first.
+
+        Empty where nothing is published for searching.
         """
         ...
 

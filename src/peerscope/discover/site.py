@@ -21,8 +21,15 @@ from peerscope.discover import neighbours as near
 from peerscope.discover.browse import browse
 from peerscope.discover.catalogue import items_of
 from peerscope.discover.graph import graph_slice
-from peerscope.discover.results import found_page
-from peerscope.discover.shapes import Asker, GraphSlice, Neighbour, SearchFilters, SearchPage
+from peerscope.discover.results import among, found_page
+from peerscope.discover.shapes import (
+    Asker,
+    GraphSlice,
+    Neighbour,
+    SearchFilters,
+    SearchPage,
+    WorkHit,
+)
 from peerscope.record import Database, change_seq
 from peerscope.record.models import Work
 from peerscope.retrieval import BundleStore, SearchEngine, TwoTowers, open_bundle
@@ -95,6 +102,13 @@ class SiteDiscovery:
                 engine = state.engine if state else None
                 return browse(session, engine, filters, sort, page, per_page, query, note)
             return found_page(session, state.engine, query, filters, sort, page, per_page, asker)
+
+    def among(self, query: str, work_ids: Sequence[int]) -> tuple[WorkHit, ...]:
+        """Those of the given works that answer a query, by words or by meaning, best first."""
+        state = self._current()
+        if state is None or not query.strip() or not work_ids:
+            return ()
+        return among(state.engine, query, work_ids)
 
     def neighbours(self, entity: str, id: int, limit: int = 10) -> tuple[Neighbour, ...]:
         """What stands near a work (W), person (A) or topic (T), nearest first, with reasons."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import QueryParams
 
@@ -58,6 +58,11 @@ class Asked:
         if page != 1:
             pairs.append(("page", str(page)))
         return f"/search?{urlencode([pair for pair in pairs if pair[1]])}"
+
+    def feed(self) -> str:
+        """The address of this search as a feed; the same for every reader."""
+        query = self.address(personal=True).partition("?")[2]
+        return f"/search/feed.atom?{query}" if query else "/search/feed.atom"
 
     def with_value(self, facet: str, value: str) -> str:
         """The address with a facet's value added."""
@@ -138,6 +143,11 @@ def asked(given: QueryParams) -> Asked:
         page_in(given),
         given.get("personal") != "off",
     )
+
+
+def asked_at(address: str) -> Asked:
+    """As `asked`, from the address of a search."""
+    return asked(QueryParams(urlsplit(address).query))
 
 
 def _entities(given: QueryParams, name: str) -> tuple[int, ...]:

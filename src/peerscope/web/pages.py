@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+import orjson
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from peerscope.community.trust import coverage, said
 from peerscope.discover.catalogue import facet_labels
 from peerscope.discover.results import TYPE_LABELS
 from peerscope.discover.shapes import Asker
@@ -34,9 +36,15 @@ from peerscope.record.read import (
 from peerscope.record.read.shapes import LISTED_AUTHORS
 from peerscope.record.read.sources import sources_of_record
 from peerscope.web.asked import Asked, asked, page_in
+from peerscope.web.claiming import asking_robots, claims_part
 from peerscope.web.claims import runs_of
+from peerscope.web.links import LINK_SET, header, link_set, signposts, wanted_form
+from peerscope.web.meeting import followed, of_work, saved_here
 from peerscope.web.reader import Present, for_everyone, keeping, own_answer, remember
 from peerscope.web.site import KINDS, PLACES, Site, site_of
+from peerscope.web.talk import contact_of
+from peerscope.web.trust import compact
+from peerscope.web.visitor import visitor
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger(__name__)
@@ -45,7 +53,10 @@ NUMBER = r"([WATIS])(\d{1,15})"
 SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
-NOT_FOR_ROBOTS = ("/search", "/history", "/me", "/join", "/sign-in", "/reset", "/api/")
+NOT_FOR_ROBOTS = (
+    "/search", "/changes/", "/history", "/saves", "/following", "/report", "/me", "/join", "/sign-in",
+    "/reset", "/vouch/", "/api/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
+)  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}
 
 
@@ -59,7 +70,7 @@ def home(request: Request) -> Response:
             totals=totals(session),
             works=recent_works(session, 6),
             topics=listing(session, "T", 1).page.rows[:14],
-            people=listing(session, "A", 1).page.rows[:12],
+            people=listing(session, "A", 1, without=site.community.kept.now().hidden).page.rows[:12],
         )  # fmt: skip
 
 
@@ -88,8 +99,15 @@ def _results(request: Request, wanted: Asked, template: str) -> Response:
             active=_labelled(session, wanted),
             who=who,
             saved=saved,
+            kept=saved_here(request, works),
+            followed=followed(request, address) if (address := _followable(wanted)) else None,
         )  # fmt: skip
     return own_answer(page) if who else for_everyone(page)
+
+
+def _followable(wanted: Asked) -> str:
+    """The address by which a search is followed; empty for one that finds everything."""
+    return wanted.address(personal=True) if wanted.query or wanted.active() else ""
 
 
 def _asker(site: Site, who: Present, wanted: Asked) -> Asker | None:
@@ -148,6 +166,9 @@ def _outside(request: Request, place: str, name: str) -> Response:
 def _work(request: Request, letter: str, number: int) -> Response:
     site = site_of(request)
     given = request.query_params
+    form = wanted_form(request.headers.get("accept", ""))
+    if form is not None:
+        return _export(request, number, form)
     who = keeping(request, number)
     with site.database.session() as session:
         page = work_page(
@@ -168,10 +189,13 @@ def _work(request: Request, letter: str, number: int) -> Response:
             page=page,
             work=page.work,
             claims=site.overview.of_work(page.identifiers),
+            meeting=of_work(request, session, number),
             near=site.discovery.neighbours("W", number, 8),
             slice=site.discovery.graph_slice("W", number, 40),
             jsonld=site.once(("linked", number, page.work.change_seq), lambda: _jsonld(session, number)),
         )  # fmt: skip
+        shown.headers["Link"] = header(signposts(page, _base(request)))
+    shown.headers.add_vary_header("Accept")
     if who is None:
         return for_everyone(shown)
     if query is not None:
@@ -215,16 +239,25 @@ def _person(request: Request, letter: str, number: int) -> Response:
         if page.person.merged_into_id is not None:
             # Not for good: the merge can be undone, and browsers never ask again for a 301.
             return RedirectResponse(f"/people/A{page.person.merged_into_id}", 302)
-        return site.page(
+        known = compact(site, session, page)
+        claimed = claims_part(request, session, number)
+        shown = site.page(
             request, "person.html",
+            claimed=claimed,
             page=page,
             person=page.person,
+            followed=followed(request, f"A{number}"),
             near=site.discovery.neighbours("A", number, 8),
             slice=site.discovery.graph_slice("A", number, 50),
             sort=_sort(given.get("sort")),
             name_key=_name_key(session, page.person),
             runs=runs_of(site.overview, page.works_by),
+            snapshot=known,
+            said=said(known) if known else [],
+            coverage=coverage(known) if known else "",
+            contact=contact_of(site, visitor(request), number),
         )  # fmt: skip
+    return asking_robots(shown, claimed.noindex)
 
 
 def _name_key(session: Session, person: Person) -> str:
@@ -248,6 +281,7 @@ def _entity(request: Request, letter: str, number: int) -> Response:
             request, "entity.html",
             page=page,
             kind=KINDS[letter],
+            followed=followed(request, f"{letter}{number}"),
             near=site.discovery.neighbours("T", number, 12) if letter == "T" else (),
             slice=site.discovery.graph_slice(letter, number, 40),
             sort=_sort(given.get("sort")),
@@ -263,7 +297,23 @@ def _name(request: Request, name: str) -> Response:
         return site.page(request, "name.html", page=page)
 
 
+def _base(request: Request) -> str:
+    return site_of(request).settings.base_url.rstrip("/") or str(request.base_url).rstrip("/")
+
+
+def _linked(request: Request, number: int) -> Response:
+    """The work's links as a link set."""
+    with site_of(request).database.session() as session:
+        page = work_page(session, number)
+        if page is None or page.work.deleted_at is not None:
+            raise HTTPException(404)
+        found = link_set(signposts(page, _base(request)), f"{_base(request)}/works/W{number}")
+    return Response(orjson.dumps(found), media_type="application/linkset+json")
+
+
 def _export(request: Request, number: int, suffix: str) -> Response:
+    if suffix == LINK_SET:
+        return _linked(request, number)
     for exporter in EXPORTERS.values():
         if exporter.suffix == suffix:
             with site_of(request).database.session() as session:
@@ -271,7 +321,10 @@ def _export(request: Request, number: int, suffix: str) -> Response:
                 if found is None:
                     raise HTTPException(404)
                 content = "".join(exporter.write([found]))
-            return Response(content, media_type=exporter.media_type)
+            response = Response(content, media_type=exporter.media_type)
+            response.headers["Content-Location"] = f"/works/W{number}{suffix}"
+            response.headers["Vary"] = "Accept"
+            return response
     known = ", ".join(exporter.suffix for exporter in EXPORTERS.values())
     raise HTTPException(404, f"There is no such form of a work; there are {known}.")
 
@@ -291,7 +344,9 @@ def listed(request: Request, place: str) -> Response:
             )  # fmt: skip
     if place == "robots.txt":
         return PlainTextResponse(
-            "User-agent: *\n" + "".join(f"Disallow: {one}\n" for one in NOT_FOR_ROBOTS)
+            "User-agent: *\n"
+            + "".join(f"Disallow: {one}\n" for one in NOT_FOR_ROBOTS)
+            + f"Sitemap: {str(request.base_url).rstrip('/')}/sitemap.xml\n"
         )
     if place == "favicon.ico":
         return RedirectResponse("/static/icon.svg", 301)
@@ -300,7 +355,8 @@ def listed(request: Request, place: str) -> Response:
     query = given.get("q", "").replace("\x00", "")[:100]
     sort = "name" if given.get("sort") == "name" else "works"
     with site.database.session() as session:
-        found = listing(session, LETTERS[place], page_in(given), query, sort)
+        hidden = site.community.kept.now().hidden if place == "people" else ()
+        found = listing(session, LETTERS[place], page_in(given), query, sort, hidden)
         return site.page(request, "list.html", found=found, place=place, kind=KINDS[LETTERS[place]])
 
 
