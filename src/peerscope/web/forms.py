@@ -18,9 +18,8 @@ from peerscope.web.site import site_of
 
 MOST_BYTES = 262_144
 """A review has five parts of 4,000 characters, nine bytes each where they are not Latin: two thirds of it."""
-MOST_FIELDS = 20
-MOST_FIELDS_LONG = 300
-"""Fields of a form with one for each of many works."""
+MOST_FIELDS = 300
+"""A form may have a field for each work of a page."""
 
 FOREIGN = "This form did not come from a page of this site, so nothing was changed."
 STALE = (
@@ -36,15 +35,6 @@ async def form(request: Request) -> dict[str, str]:
         HTTPException: 403 for a form of another site, 413 and 415 for one that is too large or of
             another kind.
     """
-    return await _read(request, MOST_FIELDS)
-
-
-async def long_form(request: Request) -> dict[str, str]:
-    """As `form`, with as many as `MOST_FIELDS_LONG` fields."""
-    return await _read(request, MOST_FIELDS_LONG)
-
-
-async def _read(request: Request, most: int) -> dict[str, str]:
     _refuse_foreign(request)
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != (
         "application/x-www-form-urlencoded"
@@ -57,7 +47,7 @@ async def _read(request: Request, most: int) -> dict[str, str]:
             raise HTTPException(413, "The form is larger than anything this site asks for.")
     try:
         fields = parse_qsl(
-            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=most
+            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS
         )
     except ValueError as error:
         raise HTTPException(413, "The form has more fields than this site asks for.") from error

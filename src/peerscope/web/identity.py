@@ -22,7 +22,7 @@ from peerscope.record.read import PageOf
 from peerscope.record.same_person import SAYS, lookalikes
 from peerscope.web.asked import page_in
 from peerscope.web.site import Site, site_of
-from peerscope.web.visitor import Form, LongForm, SignedInVisitor, visitor
+from peerscope.web.visitor import Form, SignedInVisitor, visitor
 
 router = APIRouter(include_in_schema=False)
 
@@ -107,7 +107,7 @@ def _elsewhere(suggested: Partition, page: int) -> str:
 
 
 @router.post("/people/A{number:int}/identity/preview", response_class=HTMLResponse)
-def look(request: Request, sent: LongForm, number: int) -> Response:
+def look(request: Request, sent: Form, number: int) -> Response:
     """Everything that a choice on the workbench would change; nothing is changed."""
     site = site_of(request)
     asked = _carefully(lambda: _asked(site, sent.fields, _there(number)))

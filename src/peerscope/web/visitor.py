@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from peerscope.community.sessions import LIFE, NOTED, SignedIn, find_session, note_use
 from peerscope.community.times import now
 from peerscope.community.tokens import mac, same
-from peerscope.web.forms import STALE, form, long_form
+from peerscope.web.forms import STALE, form
 from peerscope.web.reader import LONGEST_SECRET, encrypted
 from peerscope.web.site import site_of
 
@@ -187,17 +187,9 @@ def acting(request: Request, fields: Fields) -> Acting:
     return Acting(who, fields)
 
 
-def acting_at_length(
-    request: Request, fields: Annotated[Mapping[str, str], Depends(long_form)]
-) -> Acting:
-    """As `acting`, for a form with a field for each of many works."""
-    return acting(request, fields)
-
-
 SignedInVisitor = Annotated[Visitor, Depends(signed_in)]
 Moderator = Annotated[Visitor, Depends(moderator)]
 Admin = Annotated[Visitor, Depends(admin)]
-LongForm = Annotated[Acting, Depends(acting_at_length)]
 Form = Annotated[Acting, Depends(acting)]
 """What a route of an account takes: ``def save(request: Request, sent: Form)``."""
 
