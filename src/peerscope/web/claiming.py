@@ -86,8 +86,8 @@ def claims_part(request: Request, record: Session, number: int) -> ClaimsPart:
     )
 
 
-def asking_robots(response: HTMLResponse, noindex: bool) -> HTMLResponse:
-    """A page with what search engines are asked also where they look before they read it."""
+def asking_robots(response: Response, noindex: bool) -> Response:
+    """An answer with what search engines are asked also where they look before they read it."""
     if noindex:
         response.headers["X-Robots-Tag"] = "noindex"
     return response
