@@ -17,6 +17,7 @@ from sqlalchemy import select
 from peerscope.record import Database, ingest, refresh_counts, resolve_people
 from peerscope.record.identity_events import (
     IdentityError,
+    assign,
     decide,
     detach,
     history,
@@ -350,7 +351,7 @@ def any_event(database: Database, data: st.DataObject) -> int | None:
     with database.session() as session:
         living = Person.merged_into_id.is_(None), Person.works_count > 0
         people = list(session.scalars(select(Person.id).where(*living).order_by(Person.id)))
-        kind = data.draw(st.sampled_from(["split", "merge", "detach"]))
+        kind = data.draw(st.sampled_from(["split", "merge", "detach", "assign"]))
         person, other = (data.draw(st.sampled_from(people)) for _ in range(2))
         own = select(Authorship.work_id).where(Authorship.person_id == person)
         works = list(session.scalars(own.order_by(Authorship.work_id)))
@@ -360,6 +361,11 @@ def any_event(database: Database, data: st.DataObject) -> int | None:
                 proposal = merge(session, [person, other])
             elif kind == "split":
                 proposal = split(session, person, [some])
+            elif kind == "assign":
+                nobodys = select(Authorship.id).where(Authorship.person_id.is_(None))
+                free = list(session.scalars(nobodys.order_by(Authorship.id)))
+                taken = data.draw(st.sets(st.sampled_from(free), min_size=1, max_size=3))
+                proposal = assign(session, taken, data.draw(st.sampled_from([person, None])))
             else:
                 proposal = detach(session, person, some)
         except IdentityError:

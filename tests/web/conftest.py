@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -119,9 +120,10 @@ def static_folder() -> Path:
     return Path(peerscope.web.__file__).parent / "static"
 
 
-@pytest.fixture(scope="session")
-def address(site) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(create_app(*site), port=0, log_level="warning"))
+@contextmanager
+def served(application) -> Iterator[str]:
+    """The address of an application that listens on a free port."""
+    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     for _ in range(200):
@@ -132,6 +134,19 @@ def address(site) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def address(site) -> Iterator[str]:
+    with served(create_app(*site)) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def own_address(society) -> Iterator[str]:
+    """As `address`, with the accounts of `society`."""
+    with served(society.application) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

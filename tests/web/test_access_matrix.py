@@ -224,6 +224,15 @@ TABLE = {
     "GET /collections/{name}/feed.atom": PUBLIC,
     "GET /{place}/{name}/feed.atom": PUBLIC,
     "GET /feeds/{secret}": PUBLIC,
+    # who is who
+    "GET /people/A{number:int}/identity": PUBLIC,
+    "POST /people/A{number:int}/identity/preview": ACCOUNT,
+    "POST /people/A{number:int}/identity/decide": ACCOUNT,
+    "POST /identity/events/{event:int}/undo": ACCOUNT,
+    "GET /identity": PUBLIC,
+    "GET /identity/requests": ACCOUNT,
+    "GET /identity/requests/{number:int}": ACCOUNT,
+    "POST /identity/requests/{number:int}": ACCOUNT,
 }
 """Method and path of each route to who may ask it."""
 

@@ -16,6 +16,7 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 PLACES = [
     "home", "search", "filtered", "nothing", "works", "work", "crowd", "hostile", "person", "prolific", "trust", "past",
     "topic", "institution", "venue", "name", "people", "nobody", "topics", "about", "error", "claims", "claim", "attempt",
+    "workbench", "decisions",
     "sign in", "join", "reset",
     "claim on a record", "correct", "privacy",
 ]  # fmt: skip
@@ -41,6 +42,8 @@ def places(numbers, site) -> dict[str, str]:
         "institution": f"/institutions/I{numbers['place:KAIST']}",
         "venue": f"/venues/S{numbers['venue:CVPR']}",
         "name": "/names/zhang%2C%20kang",
+        "workbench": f"{person}/identity",
+        "decisions": "/identity",
         "people": "/people?sort=name",
         "nobody": "/people?q=zzzz",
         "topics": "/topics",

@@ -11,6 +11,7 @@ from peerscope.cli import (
     accounts,
     domains,
     exporting,
+    identity,
     moderating,
     reports,
     reproducing,
@@ -32,6 +33,7 @@ app = typer.Typer(
 stages.register(app)
 reports.register(app)
 exporting.register(app)
+identity.register(app)
 retrieval.register(app)
 reproducing.register(app)
 trust.register(app)

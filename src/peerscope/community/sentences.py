@@ -38,6 +38,8 @@ SENTENCES = {
     "proof.expires": "A proof of yours expires soon.",
     "identity.proposed": "Somebody proposed a change to who is who at {what}.",
     "identity.decided": "A change to who is who at {what} was decided.",
+    "identity.accepted": "Your request about who is who at {what} was accepted.",
+    "identity.declined": "Your request about who is who at {what} was declined.",
     "review.reply": "{who} replied to your review of {what}.",
     "review.removed": "Your review of {what}, or a reply of yours there, was removed.",
     "collection.invited": "{who} invited you to a collection.",

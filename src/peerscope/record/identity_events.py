@@ -1,4 +1,4 @@
-"""What people decide about who is who: split, merge, "not mine"; with preview, history and undo.
+"""What people decide about who is who, carried out and taken back; with preview and history.
 
 An event marks authorships with labels: one label is one person, two labels are two. The resolution of
 identity takes the marks as identifiers that outrank all others, the newest first, so that what follows from
@@ -9,7 +9,6 @@ transaction, rolled back or committed.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -19,7 +18,8 @@ from sqlalchemy.orm import Session
 from peerscope.record.bulk import Ids, chunks
 from peerscope.record.counts import refresh_people
 from peerscope.record.database import Database
-from peerscope.record.identity import DETACHED, WATERMARK, resolve_blocks
+from peerscope.record.identity import WATERMARK, resolve_blocks
+from peerscope.record.identity_proposals import assign, detach, merge, split
 from peerscope.record.identity_shapes import (
     Consequences,
     IdentityError,
@@ -28,85 +28,17 @@ from peerscope.record.identity_shapes import (
     Proposal,
     Standing,
 )
+from peerscope.record.identity_undo import carry_over, last_marks, lead_back, owners_of, tie
 from peerscope.record.models import Authorship, IdentityEvent, IdentityMark, Person, Work
 from peerscope.record.people import Written
 
-STAYS = "0"
-"""Label of what stays with the person."""
-
 LONGEST_REASON = 1_000
-MOST_AUTHORSHIPS = 5_000
-"""Authorships that one event may name."""
+CHANGED = "The record has changed since this was proposed: look at it again."
 
 __all__ = [
-    "Consequences", "IdentityError", "Moved", "PastEvent", "Proposal", "Standing", "decide", "detach",
-    "history", "merge", "preview", "preview_undo", "split", "undo",
+    "Consequences", "IdentityError", "Moved", "PastEvent", "Proposal", "Standing", "assign", "decide",
+    "detach", "history", "merge", "preview", "preview_undo", "split", "undo",
 ]  # fmt: skip
-
-
-def split(session: Session, person: int, parts: Sequence[Collection[int]]) -> Proposal:
-    """A person is several: each part is the works of one; works in no part stay with the person.
-
-    Args:
-        session: Of the record.
-        person: Who is split.
-        parts: Numbers of works.
-
-    Raises:
-        IdentityError: There is no such person, a work is not theirs or in two parts, or nothing is split.
-    """
-    held = _held(session, person)
-    label_of: dict[int, int] = {}
-    for number, part in enumerate(parts, start=1):
-        for work in part:
-            if work not in held:
-                raise IdentityError(f"W{work} is no work of A{person}: choose among theirs.")
-            if work in label_of:
-                raise IdentityError(f"W{work} is in two parts: leave it in one.")
-            label_of[work] = number
-    labels = {a: str(label_of.get(work, 0)) for work, a in held.items()}
-    if len(set(labels.values())) < 2:
-        raise IdentityError("All works would stay with one person: choose some, but not all.")
-    return Proposal("split", labels, (person,))
-
-
-def merge(session: Session, people: Sequence[int]) -> Proposal:
-    """Several persons are one.
-
-    Raises:
-        IdentityError: There are fewer than two, one does not exist, or two are authors of one work.
-    """
-    wanted = list(dict.fromkeys(people))
-    if len(wanted) < 2:
-        raise IdentityError("Name at least two people to merge.")
-    labels: dict[int, str] = {}
-    seen: dict[int, int] = {}
-    for person in wanted:
-        for work, authorship in _held(session, person).items():
-            if work in seen:
-                raise IdentityError(
-                    f"A{seen[work]} and A{person} are both authors of W{work}, and one person stands in a "
-                    "work once: split first what is wrong there."
-                )
-            seen[work] = person
-            labels[authorship] = STAYS
-    return Proposal("merge", labels, tuple(wanted))
-
-
-def detach(session: Session, person: int, works: Collection[int]) -> Proposal:
-    """Works that are not the person's; whose they are stays open.
-
-    Raises:
-        IdentityError: There is no such person, no work is given, or one is not theirs.
-    """
-    held = _held(session, person)
-    for work in works:
-        if work not in held:
-            raise IdentityError(f"W{work} is no work of A{person}: choose among theirs.")
-    if not works:
-        raise IdentityError("Name the works that are not the person's.")
-    labels = {a: f"{DETACHED}:{a}" if work in works else STAYS for work, a in held.items()}
-    return Proposal("detach", labels, (person,))
 
 
 def preview(database: Database, proposal: Proposal) -> Consequences:
@@ -115,24 +47,28 @@ def preview(database: Database, proposal: Proposal) -> Consequences:
     Raises:
         IdentityError: The proposal does not fit the record any more.
     """
-    return _carried_out(database, proposal, "", "", keep=False)
+    return _carried_out(database, proposal, "", "", "", keep=False)
 
 
-def decide(database: Database, proposal: Proposal, by: str, reason: str = "") -> Consequences:
+def decide(
+    database: Database, proposal: Proposal, by: str, reason: str = "", expected: str = ""
+) -> Consequences:
     """Make an event of a proposal; in one transaction with all that follows.
 
     Args:
         database: The record.
-        proposal: From `split`, `merge` or `detach`.
-        by: Who decides, as the public history names them.
+        proposal: From `split`, `merge`, `detach` or `assign`.
+        by: Who decides, as the history keeps them.
         reason: Shown in the history; cut at 1,000 characters.
+        expected: `Consequences.digest` of the preview that was decided on; empty where there was none.
 
     Raises:
-        IdentityError: Nobody is named, or the proposal does not fit the record any more.
+        IdentityError: Nobody is named, the proposal does not fit the record any more, or something else
+            would follow than was expected.
     """
     if not by.strip():
         raise IdentityError("An event names who decided.")
-    return _carried_out(database, proposal, by, reason, keep=True)
+    return _carried_out(database, proposal, by, reason, expected, keep=True)
 
 
 def preview_undo(database: Database, event: int) -> Consequences:
@@ -141,24 +77,52 @@ def preview_undo(database: Database, event: int) -> Consequences:
     Raises:
         IdentityError: There is no such event, or it was undone before.
     """
-    return _undone(database, event, "", "", keep=False)
+    return _undone(database, event, "", "", "", keep=False)
 
 
-def undo(database: Database, event: int, by: str, reason: str = "") -> Consequences:
+def undo(
+    database: Database, event: int, by: str, reason: str = "", expected: str = ""
+) -> Consequences:
     """Undo an event, at any later time and also after others; in one transaction.
 
+    Args:
+        database: The record.
+        event: Its number.
+        by: Who undoes it, as the history keeps them.
+        reason: Shown in the history; cut at 1,000 characters.
+        expected: `Consequences.digest` of the preview that was decided on; empty where there was none.
+
     Raises:
-        IdentityError: Nobody is named, there is no such event, or it was undone before.
+        IdentityError: Nobody is named, there is no such event, it was undone before, or something else would
+            follow than was expected.
     """
     if not by.strip():
         raise IdentityError("The history names who undoes an event.")
-    return _undone(database, event, by, reason, keep=True)
+    return _undone(database, event, by, reason, expected, keep=True)
 
 
-def history(session: Session, person: int | None = None, limit: int = 100) -> list[PastEvent]:
-    """Events, the newest first; of one person, those that took something from them or gave it to them."""
+def decided_since(session: Session, by: str, moment: datetime) -> int:
+    """How many events somebody made or undid since a moment. One statement."""
+    event = IdentityEvent
+    made = (event.made_by == by) & (event.made_at > moment)
+    undone = (event.undone_by == by) & (event.undone_at > moment)
+    return session.scalar(select(func.count()).select_from(event).where(made | undone)) or 0
+
+
+def history_count(session: Session) -> int:
+    """How many events there are. One statement."""
+    return session.scalar(select(func.count()).select_from(IdentityEvent)) or 0
+
+
+def history(
+    session: Session, person: int | None = None, limit: int = 100, offset: int = 0
+) -> list[PastEvent]:
+    """Events, the newest first; of one person, those that took something from them or gave it to them.
+
+    Two statements.
+    """
     mark, event = IdentityMark, IdentityEvent
-    wanted = select(event).order_by(event.id.desc()).limit(limit)
+    wanted = select(event).order_by(event.id.desc()).limit(limit).offset(offset)
     if person is not None:
         about = select(mark.event_id).where(
             (mark.person_before == person) | (mark.person_after == person)
@@ -184,39 +148,19 @@ def history(session: Session, person: int | None = None, limit: int = 100) -> li
     return found
 
 
-def _held(session: Session, person: int) -> dict[int, int]:
-    """Work to authorship of a person."""
-    found = session.get(Person, person)
-    if found is None:
-        raise IdentityError(f"There is no person A{person}.")
-    if found.merged_into_id is not None:
-        raise IdentityError(f"A{person} is A{found.merged_into_id} now: name that one.")
-    rows = session.execute(
-        select(Authorship.work_id, Authorship.id)
-        .join(Work, Work.id == Authorship.work_id)
-        .where(Authorship.person_id == person, Work.deleted_at.is_(None))
-        .order_by(Authorship.work_id, Authorship.position.desc())
-    ).all()
-    if len(rows) > MOST_AUTHORSHIPS:
-        raise IdentityError(
-            f"A{person} has more than {MOST_AUTHORSHIPS:,} works, too many at once."
-        )
-    return {row.work_id: row.id for row in rows}
-
-
 class _NotKept(Exception):
     """Ends the transaction of a preview."""
 
 
 def _carried_out(
-    database: Database, proposal: Proposal, by: str, reason: str, *, keep: bool
+    database: Database, proposal: Proposal, by: str, reason: str, expected: str, *, keep: bool
 ) -> Consequences:
     found: list[Consequences] = []
 
     def change(session: Session, ids: Ids) -> Consequences:
-        owners = _owners(session, proposal.labels)
+        owners = owners_of(session, proposal.labels)
         if set(owners) != set(proposal.labels) or not set(owners.values()) <= set(proposal.people):
-            raise IdentityError("The record has changed since this was proposed: look at it again.")
+            raise IdentityError(CHANGED)
         number = ids.take("identity_event")
         session.add(
             IdentityEvent(
@@ -241,13 +185,21 @@ def _carried_out(
             if a not in proposal.labels
         )
         session.flush()
-        return _consequences(session, number, proposal.kind, written)
+        return _as_expected(_consequences(session, number, proposal.kind, written), expected)
 
     _in_one(database, "deciding who is who", change, found, keep=keep)
     return found[0]
 
 
-def _undone(database: Database, event: int, by: str, reason: str, *, keep: bool) -> Consequences:
+def _as_expected(found: Consequences, expected: str) -> Consequences:
+    if expected and found.digest() != expected:
+        raise IdentityError(CHANGED)
+    return found
+
+
+def _undone(
+    database: Database, event: int, by: str, reason: str, expected: str, *, keep: bool
+) -> Consequences:
     found: list[Consequences] = []
 
     def change(session: Session, ids: Ids) -> Consequences:
@@ -260,8 +212,8 @@ def _undone(database: Database, event: int, by: str, reason: str, *, keep: bool)
         past.undone_reason = " ".join(reason.split())[:LONGEST_REASON]
         session.flush()
         marks = session.scalars(select(IdentityMark).where(IdentityMark.event_id == event)).all()
-        owners = _owners(session, [mark.authorship_id for mark in marks])
-        last = _last_marks(session, list(owners))
+        owners = owners_of(session, [mark.authorship_id for mark in marks])
+        last = last_marks(session, list(owners))
         # Who has moved on since keeps to whom they moved; the others count as whose they were.
         restored = {
             mark.authorship_id: mark.person_before
@@ -269,158 +221,14 @@ def _undone(database: Database, event: int, by: str, reason: str, *, keep: bool)
             if owners.get(mark.authorship_id, -1) == mark.person_after
             and (mark.authorship_id not in last or last[mark.authorship_id].event_id < event)
         }
-        _carry_over(session, event, marks)
+        carry_over(session, event, marks)
         written = _resolved(session, ids, list(owners), restored)
-        _tie(session, restored, written)
-        _lead_back(session, ids, marks, written)
-        return _consequences(session, event, "undo", written)
+        tie(session, restored, written)
+        lead_back(session, ids, marks, written)
+        return _as_expected(_consequences(session, event, "undo", written), expected)
 
     _in_one(database, "undoing an event", change, found, keep=keep)
     return found[0]
-
-
-def _carry_over(session: Session, event: int, marks: Sequence[IdentityMark]) -> None:
-    """Let later events say of the authorships what they would have said had this event not been.
-
-    A later split of the person from whom this event took an authorship would have found it among the works
-    that stay.
-    """
-    own = {mark.authorship_id: mark for mark in marks if mark.label}
-    _pass_on(session, event, marks)
-    later = session.execute(
-        select(IdentityMark.event_id, IdentityMark.person_before, IdentityMark.authorship_id)
-        .join(IdentityEvent, IdentityEvent.id == IdentityMark.event_id)
-        .where(
-            IdentityMark.event_id > event,
-            IdentityEvent.undone_at.is_(None),
-            IdentityMark.label != "",
-            IdentityMark.person_before.in_({mark.person_before for mark in own.values()}),
-        )
-    ).all()
-    for number in sorted({row[0] for row in later}):
-        about = {person for found, person, _ in later if found == number}
-        named = set(
-            session.scalars(
-                select(IdentityMark.authorship_id).where(
-                    IdentityMark.event_id == number,
-                    IdentityMark.authorship_id.in_(list(own)),
-                )
-            )
-        )
-        unnamed = [authorship for authorship in own if authorship not in named]
-        earlier = _last_marks(session, unnamed, before=number)
-        for authorship in unnamed:
-            found = earlier.get(authorship)
-            person = own[authorship].person_before if found is None else found.person_after
-            if person in about:
-                session.add(
-                    IdentityMark(
-                        event_id=number, authorship_id=authorship, label=STAYS,
-                        person_before=person, person_after=person,
-                    )
-                )  # fmt: skip
-    session.flush()
-
-
-def _tie(session: Session, restored: Mapping[int, int | None], written: Written) -> None:
-    """Note on the events in force where an undoing left the authorships.
-
-    Which person a cluster keeps is a matter of majority, so that an authorship can come to another person
-    than the one it was taken from, as long as other events hold it to others. Each authorship is with whom
-    its last event in force left it, and one that none names is with whom it would be without events: only
-    so the last undoing finds everything as it was.
-    """
-    due = {a: before for a, (before, _) in written.moved.items()} | dict(restored)
-    owners, last = _owners(session, list(due)), _last_marks(session, list(due))
-    for authorship, person in due.items():
-        now, mark = owners[authorship], last.get(authorship)
-        if now == person:
-            continue
-        if mark is None:
-            _note_on_newest(session, authorship, person, now)
-        elif mark.person_after == person:
-            mark.person_after = now
-    session.flush()
-
-
-def _note_on_newest(session: Session, authorship: int, person: int | None, now: int | None) -> None:
-    """Let the newest event in force that is about either person give the authorship back, once undone.
-
-    There is none where an import has changed the clusters meanwhile: then it is at home where it is.
-    """
-    either = [person, now]
-    event = session.scalar(
-        select(func.max(IdentityEvent.id))
-        .join(IdentityMark, IdentityMark.event_id == IdentityEvent.id)
-        .where(
-            IdentityEvent.undone_at.is_(None),
-            IdentityMark.person_before.in_(either) | IdentityMark.person_after.in_(either),
-        )
-    )
-    if event is not None:
-        session.add(
-            IdentityMark(
-                event_id=event, authorship_id=authorship, label="", person_before=person, person_after=now
-            )
-        )  # fmt: skip
-
-
-def _last_marks(
-    session: Session, authorships: Collection[int], before: int | None = None
-) -> dict[int, IdentityMark]:
-    """The mark of the newest event in force on each authorship that has one."""
-    found: dict[int, IdentityMark] = {}
-    for part in chunks(authorships):
-        wanted = (
-            select(IdentityMark)
-            .join(IdentityEvent, IdentityEvent.id == IdentityMark.event_id)
-            .where(IdentityEvent.undone_at.is_(None), IdentityMark.authorship_id.in_(part))
-            .order_by(IdentityMark.event_id)
-        )
-        if before is not None:
-            wanted = wanted.where(IdentityMark.event_id < before)
-        found.update((mark.authorship_id, mark) for mark in session.scalars(wanted))
-    return found
-
-
-def _lead_back(session: Session, ids: Ids, marks: Sequence[IdentityMark], written: Written) -> None:
-    """Point persons whom an undone event made, and who hold nothing, at whom it took their works from.
-
-    Where that is nobody, at whom the event was about.
-    """
-    about = Counter(m.person_before for m in marks if m.label and m.person_before is not None)
-    subject = min(about, key=lambda person: (-about[person], person), default=None)
-    heirs: dict[int, int] = {}
-    for mark in marks:
-        heir = subject if mark.person_before is None else mark.person_before
-        if heir is not None and mark.person_after not in (None, heir):
-            heirs.setdefault(mark.person_after, heir)
-    for person, heir in heirs.items():
-        held = session.scalar(select(Authorship.id).where(Authorship.person_id == person).limit(1))
-        found = session.get(Person, person)
-        if held is None and found is not None and found.merged_into_id is None:
-            found.merged_into_id, found.change_seq = heir, ids.take("change")
-            written.retired[person] = heir
-    session.flush()
-
-
-def _pass_on(session: Session, event: int, marks: Sequence[IdentityMark]) -> None:
-    """Let the next event on each authorship have found it with whom this event found it."""
-    own = {mark.authorship_id: mark for mark in marks}
-    later = session.scalars(
-        select(IdentityMark)
-        .join(IdentityEvent, IdentityEvent.id == IdentityMark.event_id)
-        .where(
-            IdentityMark.event_id > event,
-            IdentityEvent.undone_at.is_(None),
-            IdentityMark.authorship_id.in_(list(own)),
-        )
-        .order_by(IdentityMark.event_id)
-    ).all()
-    for mark in later:
-        found = own.pop(mark.authorship_id, None)
-        if found is not None and mark.person_before == found.person_after:
-            mark.person_before = found.person_before
 
 
 def _in_one(
@@ -441,16 +249,6 @@ def _in_one(
                 raise _NotKept
     except _NotKept:
         pass
-
-
-def _owners(session: Session, authorships: Collection[int]) -> dict[int, int | None]:
-    found: dict[int, int | None] = {}
-    for part in chunks(authorships):
-        rows = session.execute(
-            select(Authorship.id, Authorship.person_id).where(Authorship.id.in_(part))
-        )
-        found.update((number, person) for number, person in rows)
-    return found
 
 
 def _resolved(
@@ -480,6 +278,8 @@ def _consequences(session: Session, event: int, kind: str, written: Written) -> 
     session.expire_all()
     losing = {before for before, _ in written.moved.values()} | written.before.keys()
     standings = []
+    for number, (name, count) in sorted(written.removed.items()):
+        standings.append(Standing(number, name, None, count, None, None))
     for number in sorted(people):
         one = people[number]
         name = written.before.get(number, (one.display_name, None))[0]
@@ -491,6 +291,7 @@ def _consequences(session: Session, event: int, kind: str, written: Written) -> 
                 counted[number] if was else None, None if gone else one.works_count, one.merged_into_id,
             )
         )  # fmt: skip
+    standings.sort(key=lambda standing: standing.person)
     rows = session.execute(
         select(Authorship.id, Authorship.raw_name, Work.id, Work.title)
         .join(Work, Work.id == Authorship.work_id)
@@ -501,3 +302,18 @@ def _consequences(session: Session, event: int, kind: str, written: Written) -> 
         Moved(work, title, name, *written.moved[number]) for number, name, work, title in rows
     )
     return Consequences(event, kind, tuple(standings), moved)
+
+
+def leading_to(session: Session, people: Collection[int]) -> dict[int, int]:
+    """Every number that leads to one of some persons, themselves with it, to that person."""
+    ends = {person: person for person in people}
+    fresh = list(ends)
+    while fresh:
+        rows = session.execute(
+            select(Person.id, Person.merged_into_id).where(Person.merged_into_id.in_(fresh))
+        ).all()
+        fresh = [number for number, _ in rows if number not in ends]
+        ends.update(
+            {number: ends[into] for number, into in rows if into is not None and number not in ends}
+        )
+    return ends

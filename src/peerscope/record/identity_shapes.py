@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 
 class IdentityError(ValueError):
@@ -16,14 +17,14 @@ class Proposal:
     """What an event would say.
 
     Attributes:
-        kind: ``split``, ``merge`` or ``detach``.
+        kind: ``split``, ``merge``, ``detach`` or ``assign``.
         labels: Authorship to label.
-        people: The persons it is about.
+        people: The persons whose they may be when it is decided; ``None`` for nobody's.
     """
 
     kind: str
     labels: Mapping[int, str]
-    people: tuple[int, ...]
+    people: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,10 @@ class Consequences:
     kind: str
     people: tuple[Standing, ...]
     moved: tuple[Moved, ...]
+
+    def digest(self) -> str:
+        """A hash of what changes, whatever the event's number."""
+        return sha256(repr((self.kind, self.people, self.moved)).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,10 +204,10 @@ class Person(Base):
 
 
 class IdentityEvent(Base):
-    """What somebody decided about who is who: a split, a merge, or "not mine".
+    """What somebody decided about who is who: a split, a merge, "not mine", or whose an authorship is.
 
-    An event that was undone stays in the history and no longer counts. ``kind`` is ``split``, ``merge`` or
-    ``detach``; ``made_by`` says who decided, as they want to be named.
+    An event that was undone stays in the history and no longer counts. ``kind`` is ``split``, ``merge``,
+    ``detach`` or ``assign``; ``made_by`` says who decided: ``account:3``, or a name as the operator gave it.
     """
 
     __tablename__ = "identity_event"

@@ -60,6 +60,8 @@ class Written:
     """Person whose row changed to name and ORCID as they were."""
     retired: dict[int, int] = field(default_factory=dict)
     """Person without an authorship to the one where their address leads now."""
+    removed: dict[int, tuple[str, int]] = field(default_factory=dict)
+    """Person who is gone, leading nowhere, to their name and number of works as they were."""
 
 
 def write_people(

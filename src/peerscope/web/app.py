@@ -34,6 +34,7 @@ from peerscope.web import (
     follows,
     harvest,
     history,
+    identity,
     moderation,
     notices,
     openalex,
@@ -124,7 +125,7 @@ def create_app(
     app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for room in (
-        openalex, claims_api, api, badges, claims, harvest, history, accounts, trust, openid,
+        openalex, claims_api, api, badges, claims, harvest, history, accounts, identity, trust, openid,
         passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves, collections,
         reactions, reviews, talk,
         notices, moderation, feeds, pages,

@@ -90,7 +90,7 @@ def claim_page(request: Request, number: int) -> Response:
     with site.database.session() as record:
         person = person_at(site, record, number, who)
         if person.id != number:
-            return RedirectResponse(f"/people/A{person.id}/claim", 301)
+            return RedirectResponse(f"/people/A{person.id}/claim", 302)
         return own_answer(_claim_page(request, record, person, who))
 
 
@@ -246,7 +246,7 @@ def correct_page(request: Request, number: int) -> Response:
     with site.database.session() as record:
         person = person_at(site, record, number, who)
         if person.id != number:
-            return RedirectResponse(f"/people/A{person.id}/correct", 301)
+            return RedirectResponse(f"/people/A{person.id}/correct", 302)
         return own_answer(_correct_page(request, person, who))
 
 

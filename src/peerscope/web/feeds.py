@@ -83,7 +83,7 @@ def entity_feed(request: Request, place: str, name: str) -> Response:
             raise HTTPException(404)
         merged = getattr(row, "merged_into_id", None)
     if merged is not None:
-        return RedirectResponse(f"/people/A{merged}{SUFFIX}", 301)
+        return RedirectResponse(f"/people/A{merged}{SUFFIX}", 302)
     return _answer(request, lambda session: _of_entity(session, letter, row), shared=True)
 
 

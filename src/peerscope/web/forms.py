@@ -18,7 +18,9 @@ from peerscope.web.site import site_of
 
 MOST_BYTES = 262_144
 """A review has five parts of 4,000 characters, nine bytes each where they are not Latin: two thirds of it."""
-MOST_FIELDS = 20
+MOST_FIELDS = 300
+"""A form may have a field for each work of a page."""
+
 FOREIGN = "This form did not come from a page of this site, so nothing was changed."
 STALE = (
     "This form is not one of yours, or of an earlier cookie, so nothing was changed. "

@@ -237,7 +237,8 @@ def _person(request: Request, letter: str, number: int) -> Response:
         if page is None:
             raise HTTPException(404)
         if page.person.merged_into_id is not None:
-            return RedirectResponse(f"/people/A{page.person.merged_into_id}", 301)
+            # Not for good: the merge can be undone, and browsers never ask again for a 301.
+            return RedirectResponse(f"/people/A{page.person.merged_into_id}", 302)
         known = compact(site, session, page)
         claimed = claims_part(request, session, number)
         shown = site.page(

@@ -181,7 +181,7 @@ def trust_history(request: Request, id: str) -> Response:
     with site.database.session() as record:
         person = _person(request, record, id)
     if id != f"A{person.id}":
-        return RedirectResponse(f"/people/A{person.id}/trust/history", 301)
+        return RedirectResponse(f"/people/A{person.id}/trust/history", 302)
     with site.community.reading() as people:
         past = history(people, person.id, page_in(request.query_params))
     page = site.page(request, "trust_history.html", person=person, past=past, dimensions=DIMENSIONS)
@@ -225,7 +225,7 @@ def _look(request: Request, id: str, page: str) -> Examined | Response:
     with site.database.session() as record, site.community.reading() as people:
         person = _person(request, record, id)
         if id != f"A{person.id}":
-            return RedirectResponse(f"/people/A{person.id}/{page}", 301)
+            return RedirectResponse(f"/people/A{person.id}/{page}", 302)
         found = examine(record, people, site.overview, person)
     remember(site.community, found)
     return found
