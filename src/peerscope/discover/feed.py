@@ -103,9 +103,8 @@ def asker_of(session: Session, taste: Taste) -> Asker:
 
     What is followed takes part by its newest works, behind those that were met.
     """
-    met = taste.met
     if not taste.topics and not taste.people:
-        return Asker(met, frozenset(taste.saved))
+        return Asker(taste.met, taste.saved)
     people = _people(session, taste.people)
     followed = _followed(session, taste, people)
     rows = _links(session, taste, followed, FOLLOWED_WORKS * MOST_FOLLOWED)
@@ -113,11 +112,11 @@ def asker_of(session: Session, taste: Taste) -> Asker:
     of_each: defaultdict[int, int] = defaultdict(int)
     for kind, tell in (("person", _by), ("topic", _on)):
         for work, _, example, _ in rows[kind]:
-            if work not in met and of_each[example] < FOLLOWED_WORKS:
+            if work not in taste.met and of_each[example] < FOLLOWED_WORKS:
                 of_each[example] += 1
                 told.setdefault(work, tell(followed[kind][example]))
     told = dict(list(told.items())[:MOST_FOLLOWED])
-    return Asker((*met, *told), frozenset(taste.saved), told)
+    return Asker((*taste.met, *told), taste.saved, told)
 
 
 def spread(entries: Sequence[FeedEntry], people: Mapping[int, Collection[int]]) -> list[FeedEntry]:
@@ -147,12 +146,10 @@ def _evidence(
 ) -> dict[int, _Evidence]:
     """Everything that speaks for each work."""
     found: defaultdict[int, _Evidence] = defaultdict(_Evidence)
-    saved = set(taste.saved)
     asking = [titles[work] for work in taste.met if work in titles][:ASKING]
     for hit in wanted(asking, taste.met, NEAR) if asking else []:
         if hit.cosine > 0 and hit.because in titles:
-            did = "saved" if hit.because in saved else "opened"
-            text = f"because you {did} “{short_title(titles[hit.because])}”"
+            text = f"because you {taste.did(hit.because)} “{short_title(titles[hit.because])}”"
             found[hit.id].add("meaning", max(hit.score, 0.0), text, f"W{hit.because}")
     rows = _links(session, taste, followed, LINKED)
     for kind, verb in (("citing", "cites"), ("cited", "cited by")):
@@ -183,8 +180,8 @@ def _links(
 ) -> dict[str, list[tuple[Any, ...]]]:
     """Works that the record links with a taste: rows of (work, number, an example of what with, place)."""
     questions: dict[str, Question] = {}
-    for did, works in (("saved", taste.saved), ("opened", taste.opened)):
-        if works:
+    for did in ("saved", "opened"):
+        if works := [work for work in taste.met if taste.did(work) == did]:
             questions[f"citing {did}"] = _cites(Citation.citing_id, Citation.cited_id, works, most)
             questions[f"cited {did}"] = _cites(Citation.cited_id, Citation.citing_id, works, most)
     if followed["person"]:
@@ -255,7 +252,7 @@ def _followed(
         rows = session.execute(
             select(Topic.id, Topic.display_name).where(Topic.id.in_(taste.topics))
         )
-        topics = {number: name for number, name in rows}
+        topics = dict(rows.tuples().all())
     return {
         "person": {number: name for number, name in persons.items() if number not in muted},
         "topic": topics,

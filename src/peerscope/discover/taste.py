@@ -30,26 +30,25 @@ class Taste:
     """What a feed and an order of search are made from.
 
     Attributes:
-        saved: Works saved, newest first.
-        opened: Works opened after a search and not saved, newest first.
+        met: Works saved, or opened after a search, newest first.
+        saved: Those of them that are saved.
         topics: Topics followed.
         people: People followed.
         less: What is left out of the feed.
     """
 
-    saved: tuple[int, ...] = ()
-    opened: tuple[int, ...] = ()
+    met: tuple[int, ...] = ()
+    saved: frozenset[int] = frozenset()
     topics: tuple[int, ...] = ()
     people: tuple[int, ...] = ()
     less: Less = field(default_factory=Less)
 
     def __bool__(self) -> bool:
-        return bool(self.saved or self.opened or self.topics or self.people)
+        return bool(self.met or self.topics or self.people)
 
-    @property
-    def met(self) -> tuple[int, ...]:
-        """Works saved, then works opened: each once."""
-        return _once((self.saved, self.opened))
+    def did(self, work: int) -> str:
+        """What was done with a work that was met, as a word."""
+        return "saved" if work in self.saved else "opened"
 
 
 def merged(parts: Iterable[Taste]) -> Taste:
@@ -63,10 +62,10 @@ def merged(parts: Iterable[Taste]) -> Taste:
         frozenset().union(*(part.less.topics for part in given)),
         frozenset().union(*(part.less.people for part in given)),
     )
-    saved = _once(part.saved for part in given)
+    met = _once(part.met for part in given)
     return Taste(
-        saved,
-        _once((part.opened for part in given), set(saved)),
+        met,
+        frozenset().union(*(part.saved for part in given)).intersection(met),
         _once((part.topics for part in given), less.topics),
         _once((part.people for part in given), less.people),
         less,
