@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import event
 
+from peerscope.community import reading as _reading  # noqa: F401 - its tables
 from peerscope.record import Database
 from peerscope.settings import Settings
 

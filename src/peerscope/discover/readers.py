@@ -111,14 +111,14 @@ class Readers:
         self._lock = threading.Lock()
         self._opened: tuple[Database, int] | None = None
 
-    def enrol(self) -> str:
-        """A new reader, with the history on; returns the secret, which is kept nowhere here."""
+    def enrol(self, keeping: bool = True) -> str:
+        """A new reader, with the history on if not said otherwise; the secret, which is kept nowhere here."""
         secret, kept = new_secret()
         now = time.time()
         with self.writing(create=True) as session:
             session.execute(
-                text("INSERT INTO reader (secret, keeping, since, seen) VALUES (:s, 1, :n, :n)"),
-                {"s": kept, "n": now},
+                text("INSERT INTO reader (secret, keeping, since, seen) VALUES (:s, :k, :n, :n)"),
+                {"s": kept, "k": int(keeping), "n": now},
             )
         return secret
 
