@@ -25,8 +25,16 @@ from peerscope.discover.wishes import join, mirror, renew, wishes_of
 Saves = Callable[[Session, int], Sequence[tuple[int, datetime]]]
 """Works that an account saved, with the time, newest first."""
 
-Follows = Callable[[Session, int], Sequence[str]]
-"""What an account follows, as ``A12`` or ``T3``; anything else is passed over. Newest first."""
+Follows = Callable[[Session, int], Sequence[tuple[str, datetime]]]
+"""What an account follows, as ``A12`` or ``T3``, with the time, newest first; the rest is passed over."""
+
+
+def SAVES(session: Session, account_id: int) -> Sequence[tuple[int, datetime]]:
+    return ()
+
+
+def FOLLOWS(session: Session, account_id: int) -> Sequence[tuple[str, datetime]]:
+    return ()
 
 
 class Reading(Base):
@@ -98,13 +106,23 @@ def let_go(session: Session, readers: Readers, account_id: int) -> None:
     session.execute(delete(Reading).where(Reading.account_id == account_id))
 
 
-def taste_of_account(session: Session, account_id: int, saves: Saves, follows: Follows) -> Taste:
-    """What an account saved and follows, as a taste; empty unless it let that take part. Three statements."""
+def taste_of_account(
+    session: Session, account_id: int, saves: Saves, follows: Follows, until: float
+) -> Taste:
+    """What an account saved and follows, as a taste; empty unless it let that take part. Three statements.
+
+    Args:
+        session: Of the community's database.
+        account_id: Whose.
+        saves: Where saves come from.
+        follows: Where follows come from.
+        until: What was saved or followed later (seconds since 1970) does not count.
+    """
     found = held(session, account_id)
     if found is None or not found.uses_saves:
         return Taste()
-    works = tuple(work for work, _ in saves(session, account_id))
-    targets = follows(session, account_id)
+    works = tuple(work for work, at in saves(session, account_id) if at.timestamp() <= until)
+    targets = [one for one, at in follows(session, account_id) if at.timestamp() <= until]
     return Taste(
         works, frozenset(works), topics=_numbers(targets, "T"), people=_numbers(targets, "A")
     )

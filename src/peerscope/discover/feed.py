@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from sqlalchemy import func, literal, select, union_all
@@ -25,8 +26,13 @@ from peerscope.retrieval import WantedHit
 Wanted = Callable[[Sequence[str], Sequence[int], int], list[WantedHit]]
 """Titles of works met, works met (newest first), how many: works near to them. ``[]`` without vectors."""
 
-WEIGHTS = {"meaning": 1.0, "citing": 0.1, "cited": 0.1, "person": 0.15, "topic": 0.05}
+WEIGHTS = {
+    "meaning": 1.0, "citing": 0.05, "cited": 0.02, "person": 0.1, "topic": 0.05, "fresh": 0.2,
+}  # fmt: skip
 """What one unit of evidence adds: a score of 1 by meaning, one saved work cited (five at most), ..."""
+
+FRESH_DAYS = 365.0
+"""Days after which a work is no longer new; on its day it has a whole unit of ``fresh``, half-way half."""
 
 OPENED = 1 / 3
 """What an opened work counts beside a saved one, as in training (`evidence.WEIGHTS`)."""
@@ -61,17 +67,23 @@ class _Evidence:
 
 
 def feed(
-    session: Session, wanted: Wanted, taste: Taste, *, order: FeedOrder = "best"
+    session: Session,
+    wanted: Wanted,
+    taste: Taste,
+    *,
+    order: FeedOrder = "best",
+    today: date | None = None,
 ) -> tuple[FeedEntry, ...]:
     """The whole feed of a taste, at most `LISTED` works that were not met. At most seven statements.
 
-    The same record, bundle and taste give the same feed.
+    The same record, bundle, taste and day give the same feed.
 
     Args:
         session: Of the record.
         wanted: What the bundle in service finds near to works.
         taste: What it is made from.
         order: ``best`` (most evidence first, nobody's works crowding the others out) or ``new``.
+        today: From which day back works are new; today if not given.
     """
     if not taste:
         return ()
@@ -83,13 +95,14 @@ def feed(
     for work in left_out:
         found.pop(work, None)
     gone = _muted(session, found, taste.less, people)
+    facts = _facts(session, [number for number in found if number not in gone])
+    for number, fact in facts.items():
+        share = fact.freshness(today or date.today())
+        if share > 0:
+            found[number].add("fresh", share, f"published {fact.when}", f"W{number}")
     entries = [
-        FeedEntry(number, one.score, tuple(one.reasons))
-        for number, one in found.items()
-        if number not in gone
+        FeedEntry(number, found[number].score, tuple(found[number].reasons)) for number in facts
     ]
-    facts = _facts(session, [entry.work_id for entry in entries])
-    entries = [entry for entry in entries if entry.work_id in facts]
     entries.sort(key=lambda entry: (-entry.score, entry.work_id))
     if order == "new":
         newest = entries[: 2 * LISTED]
@@ -285,8 +298,19 @@ def _muted(
 
 @dataclass(slots=True)
 class _Fact:
+    """When a work appeared, as far as it is stated (``2020``, ``2020-05``, ``2020-05-17``), and its people."""
+
     when: str
     people: set[int] = field(default_factory=set)
+
+    def freshness(self, today: date) -> float:
+        """1 on its day, 0 a year later and before; the middle of the month or year where no day is stated."""
+        parts = [int(part) for part in self.when.split("-") if part.isdecimal()]
+        try:
+            day = date(*([*parts, 7, 1] if len(parts) == 1 else [*parts, 15])[:3])
+        except (TypeError, ValueError):
+            return 0.0
+        return min(1.0, max(0.0, 1 - max((today - day).days, 0) / FRESH_DAYS))
 
 
 def _facts(session: Session, works: Sequence[int]) -> dict[int, _Fact]:
@@ -302,8 +326,8 @@ def _facts(session: Session, works: Sequence[int]) -> dict[int, _Fact]:
         .where(Work.id.in_(works), Work.deleted_at.is_(None))
     )
     found: dict[int, _Fact] = {}
-    for number, year, date, person in rows:
-        fact = found.setdefault(number, _Fact(str(date or year or "")))
+    for number, year, day, person in rows:
+        fact = found.setdefault(number, _Fact(str(day or year or "")))
         if person is not None:
             fact.people.add(person)
     return found

@@ -31,8 +31,10 @@ class Wish:
     at: float
 
 
-def taste_of(readers: Readers, reader_id: int, up_to: int | None = None) -> Taste:
-    """A reader's taste, as their history and their "less of this" have it. Two statements.
+def taste_of(readers: Readers, reader_id: int, up_to: int | None = None) -> tuple[Taste, int]:
+    """A reader's taste, as their history and their "less of this" have it, and their last entry that counts.
+
+    Two statements.
 
     Works are in order of their entries' numbers, so that opening a work again moves nothing.
 
@@ -42,18 +44,14 @@ def taste_of(readers: Readers, reader_id: int, up_to: int | None = None) -> Tast
         up_to: Highest entry that counts, for the later pages of a list begun then.
     """
     rows = readers.rows(
-        "SELECT work_id, kind FROM entry WHERE reader_id = :r AND id <= :u ORDER BY id DESC LIMIT :n",
+        "SELECT work_id, kind, id FROM entry WHERE reader_id = :r AND id <= :u ORDER BY id DESC LIMIT :n",
         r=reader_id, u=2**62 if up_to is None else up_to, n=4 * ENOUGH_HISTORY,
     )  # fmt: skip
-    met = tuple(dict.fromkeys(work for work, _ in rows))[:ENOUGH_HISTORY]
-    saved = {work for work, kind in rows if kind == "saved"}
-    return Taste(met, frozenset(saved.intersection(met)), less=_less(wishes_of(readers, reader_id)))
-
-
-def last_entry(readers: Readers, reader_id: int) -> int:
-    """The reader's highest entry number; 0 without one. One statement."""
-    statement = "SELECT coalesce(max(id), 0) FROM entry WHERE reader_id = :r"
-    return int(next(iter(readers.rows(statement, r=reader_id)), (0,))[0])
+    met = tuple(dict.fromkeys(work for work, _, _ in rows))[:ENOUGH_HISTORY]
+    saved = {work for work, kind, _ in rows if kind == "saved"}
+    less = _less(wishes_of(readers, reader_id))
+    taste = Taste(met, frozenset(saved.intersection(met)), less=less)
+    return taste, rows[0][2] if rows else 0
 
 
 def wishes_of(readers: Readers, reader_id: int) -> list[Wish]:

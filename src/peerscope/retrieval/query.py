@@ -317,7 +317,7 @@ class SearchEngine:
         """What a reader may want next, without a query; ``[]`` without towers or where they fail.
 
         Args:
-            titles: Of items met before; each asks once.
+            titles: Of items met before, newest first; each asks once.
             history: Items met before, newest first; none of them is a hit.
             k: How many at most.
             where: Conditions that the hits fulfil.

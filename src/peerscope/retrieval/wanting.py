@@ -1,8 +1,8 @@
 """What a reader may want next, without a query: the query tower asked with the titles of what they met.
 
-Each title is asked as a query by this reader, so that it is read together with their history; its vectors
-count as further heads of one question, and an item's score is the soft dot product over all of them
-(DPSR equation 1).
+Each title is asked as a query by this reader, so that it is read together with their history. The answers are
+averaged, each counting half of the one met after it, into one vector a head; an item's score is the soft dot
+product with these (DPSR equation 1). Why so: ``docs/benchmarks/feed.md``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from peerscope.retrieval.schema import (
     Towers,
     UserInput,
 )
+
+FADING = 0.5
+"""What a title counts beside the one that was met after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def wanted_hits(
     Args:
         overlay: What can be found.
         towers: Of the bundle in service.
-        titles: Of items met before; each asks once.
+        titles: Of items met before, newest first; each asks once.
         history: Ids of items met before, newest first.
         k: How many, and how many each vector brings in.
         where: Conditions that they fulfil.
@@ -55,15 +58,24 @@ def wanted_hits(
     if not len(met) or not titles:
         return []
     who = UserInput(overlay.vectors(met), {})
-    heads = towers.embed_queries(list(titles), [who] * len(titles)).reshape(-1, overlay.base.dim)
-    heads = heads[np.any(heads, axis=1)]
-    if not len(heads):
+    heads = _faded(towers.embed_queries(list(titles), [who] * len(titles)))
+    lengths = np.linalg.norm(heads, axis=1)
+    if not lengths.all():
         return []
-    found = overlay.search_dense_many(heads, k + len(met), where)
+    found = overlay.search_dense_many(heads / lengths[:, None], k + len(met), where)
     ids = np.setdiff1d(np.concatenate([hits.ids for hits in found]), np.asarray(history, np.int64))
     vectors = overlay.vectors(ids)
     scores = towers.score(heads, vectors)
     return _hits(ids, scores, vectors @ overlay.vectors(met).T, met, k)
+
+
+def _faded(answers: FloatArray) -> FloatArray:
+    """Query vectors, shape ``[titles, heads, dim]``, the newest first, as their faded mean ``[heads, dim]``."""
+    known = np.any(answers, axis=(1, 2))
+    shares = np.where(known, FADING ** np.arange(len(answers)), 0.0)
+    total = max(float(shares.sum()), 1e-9)
+    found: FloatArray = np.einsum("t,thd->hd", shares / total, answers).astype(np.float32)
+    return found
 
 
 def _hits(

@@ -35,8 +35,17 @@ from peerscope.record.read.shapes import LISTED_AUTHORS
 from peerscope.record.read.sources import sources_of_record
 from peerscope.web.asked import Asked, asked, page_in
 from peerscope.web.claims import runs_of
-from peerscope.web.reader import Present, for_everyone, keeping, own_answer, remember
+from peerscope.web.reader import (
+    Present,
+    for_everyone,
+    held_by_account,
+    keeping,
+    own_answer,
+    remember,
+)
+from peerscope.web.shelf import shelf_in_use
 from peerscope.web.site import KINDS, PLACES, Site, site_of
+from peerscope.web.taste import taste_for_search
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger(__name__)
@@ -45,7 +54,7 @@ NUMBER = r"([WATIS])(\d{1,15})"
 SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
-NOT_FOR_ROBOTS = ("/search", "/history", "/me", "/join", "/sign-in", "/reset", "/api/")
+NOT_FOR_ROBOTS = ("/search", "/history", "/for-you", "/me", "/join", "/sign-in", "/reset", "/api/")
 LETTERS = {place: letter for letter, place in PLACES.items()}
 
 
@@ -71,10 +80,10 @@ def search(request: Request) -> Response:
 
 def _results(request: Request, wanted: Asked, template: str) -> Response:
     site = site_of(request)
-    who = keeping(request)
+    who, shelf = keeping(request), shelf_in_use(request)
     found = site.discovery.search(
         wanted.query, wanted.filters, sort=wanted.sort, page=wanted.page,
-        asker=_asker(site, who, wanted) if who else None,
+        asker=_asker(request, who, wanted),
     )  # fmt: skip
     works = [hit.work_id for hit in found.hits]
     saved = site.readers.saved_among(who.reader.id, works) if who else {}
@@ -88,16 +97,18 @@ def _results(request: Request, wanted: Asked, template: str) -> Response:
             active=_labelled(session, wanted),
             who=who,
             saved=saved,
+            shelf=None if who else shelf,
+            mine=bool(who or shelf or held_by_account(request)),
         )  # fmt: skip
-    return own_answer(page) if who else for_everyone(page)
+    return own_answer(page) if who or shelf else for_everyone(page)
 
 
-def _asker(site: Site, who: Present, wanted: Asked) -> Asker | None:
-    """The reader's history, where it may move the order."""
+def _asker(request: Request, who: Present | None, wanted: Asked) -> Asker | None:
+    """What whoever asks met and follows, where it may move the order."""
     if not (wanted.personal and wanted.query and wanted.sort == "relevance"):
         return None
-    met = site.readers.history(who.reader.id)
-    return Asker(tuple(met), frozenset(work for work, kind in met.items() if kind == "saved"))
+    taste = taste_for_search(request, who)
+    return site_of(request).discovery.asker(taste) if taste else None
 
 
 def _labelled(session: Session, wanted: Asked) -> list[tuple[str, str, str]]:
@@ -148,7 +159,7 @@ def _outside(request: Request, place: str, name: str) -> Response:
 def _work(request: Request, letter: str, number: int) -> Response:
     site = site_of(request)
     given = request.query_params
-    who = keeping(request, number)
+    who, shelf = keeping(request, number), shelf_in_use(request)
     with site.database.session() as session:
         page = work_page(
             session, number,
@@ -164,6 +175,7 @@ def _work(request: Request, letter: str, number: int) -> Response:
         shown = site.page(
             request, "work.html",
             who=who,
+            shelf=None if who else shelf,
             query=query,
             page=page,
             work=page.work,
@@ -173,9 +185,9 @@ def _work(request: Request, letter: str, number: int) -> Response:
             jsonld=site.once(("linked", number, page.work.change_seq), lambda: _jsonld(session, number)),
         )  # fmt: skip
     if who is None:
-        return for_everyone(shown)
+        return own_answer(shown) if shelf else for_everyone(shown)
     if query is not None:
-        remember(request, shown, who.secret)
+        remember(request, shown, who)
     return own_answer(shown)
 
 
@@ -214,8 +226,10 @@ def _person(request: Request, letter: str, number: int) -> Response:
             raise HTTPException(404)
         if page.person.merged_into_id is not None:
             return RedirectResponse(f"/people/A{page.person.merged_into_id}", 301)
-        return site.page(
+        shelf = shelf_in_use(request)
+        shown = site.page(
             request, "person.html",
+            shelf=shelf,
             page=page,
             person=page.person,
             near=site.discovery.neighbours("A", number, 8),
@@ -224,6 +238,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             name_key=_name_key(session, page.person),
             runs=runs_of(site.overview, page.works_by),
         )  # fmt: skip
+        return own_answer(shown) if shelf else shown
 
 
 def _name_key(session: Session, person: Person) -> str:
@@ -243,14 +258,17 @@ def _entity(request: Request, letter: str, number: int) -> Response:
         )
         if page is None:
             raise HTTPException(404)
-        return site.page(
+        shelf = shelf_in_use(request) if letter == "T" else None
+        shown = site.page(
             request, "entity.html",
+            shelf=shelf,
             page=page,
             kind=KINDS[letter],
             near=site.discovery.neighbours("T", number, 12) if letter == "T" else (),
             slice=site.discovery.graph_slice(letter, number, 40),
             sort=_sort(given.get("sort")),
         )  # fmt: skip
+        return own_answer(shown) if shelf else shown
 
 
 def _name(request: Request, name: str) -> Response:
