@@ -12,13 +12,15 @@ the work cites and they had not met. The weights (`feed.WEIGHTS`) are chosen on 
 from __future__ import annotations
 
 import argparse
-import itertools
+import platform
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from personal_data import SHARED, judgements, lines
@@ -38,7 +40,6 @@ JUDGED_FROM = "1995-09-01"
 MOST = {"dev": 200, "test": 500}
 FOLLOWS = 10
 DEPTH = 100
-MEASURES = ("recall@10", "recall@100", "ndcg@10")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,9 @@ def world(session: Session) -> World:
     """When each work appeared and how often it was cited by works before `SINCE`."""
     rows = session.execute(select(Work.id, Work.publication_date)).all()
     when = {number: date or "9999" for number, date in rows}
-    cited = Counter(session.scalars(select(Citation.cited_id).where(Citation.cited_id.is_not(None))))
+    cited = Counter(
+        session.scalars(select(Citation.cited_id).where(Citation.cited_id.is_not(None)))
+    )
     newest = sorted(when, key=lambda n: (when[n], n), reverse=True)
     return World(when, cited, newest)
 
@@ -118,32 +121,64 @@ def judged(ranking: Sequence[int], reader: Reader, now: World) -> tuple[float, .
 Ranker = Callable[[Reader], Sequence[int]]
 
 
-def systems(session: Session, engine: SearchEngine, now: World) -> dict[str, Ranker]:
-    """Every system by its label; baselines first."""
+def baselines(now: World) -> dict[str, Ranker]:
+    """Orders that nothing is learned for."""
     popular = sorted(now.cited, key=lambda n: (-now.cited[n], n))
+    return {
+        "most cited": lambda r: popular[:2000],
+        "newest": lambda r: [n for n in now.newest if now.when[n] < r.when][:400],
+    }
+
+
+def systems(session: Session, engine: SearchEngine) -> dict[str, Ranker]:
+    """Every system of a bundle by its label."""
 
     def nearest(works: Sequence[int]) -> list[int]:
         return [int(n) for n in engine.neighbours_of(works, 400).ids]
 
-    def fed(taste: Taste, towers: bool = True) -> list[int]:
-        found = engine.wanted if towers else lambda *_: []
-        return [entry.work_id for entry in feeding.feed(session, found, taste)]
+    def fed(reader: Reader, taste: Taste, towers: bool = True) -> list[int]:
+        wanted = engine.wanted if towers else lambda *_: []
+        day = date.fromisoformat(reader.when)
+        return [one.work_id for one in feeding.feed(session, wanted, taste, today=day)]
+
+    def without(kind: str, reader: Reader, taste: Taste) -> list[int]:
+        kept, feeding.WEIGHTS[kind] = feeding.WEIGHTS[kind], 0.0
+        try:
+            return fed(reader, taste)
+        finally:
+            feeding.WEIGHTS[kind] = kept
+
+    def saves(reader: Reader) -> Taste:
+        return Taste(reader.met, frozenset(reader.met))
+
+    def both(reader: Reader) -> Taste:
+        return Taste(reader.met, frozenset(reader.met), people=reader.people)
 
     return {
-        "most cited": lambda r: popular[:2000],
-        "newest": lambda r: [n for n in now.newest if now.when[n] < r.when][:400],
         "nearest to the last saved": lambda r: nearest(r.met[:1]),
         "nearest to the mean of the saved": lambda r: nearest(r.met[:100]),
-        "feed: meaning alone": lambda r: [
-            hit.id
-            for hit in engine.wanted(titles(session, r), r.met, feeding.NEAR)
+        "towers alone (`engine.wanted`)": lambda r: [
+            hit.id for hit in engine.wanted(titles(session, r), r.met, feeding.NEAR)
         ],
-        "feed: saves, without meaning": lambda r: fed(Taste(r.met, frozenset(r.met)), False),
-        "feed: follows alone": lambda r: fed(Taste(people=r.people)),
-        "feed: saves alone": lambda r: fed(Taste(r.met, frozenset(r.met))),
-        "feed: saves and follows": lambda r: fed(Taste(r.met, frozenset(r.met), people=r.people)),
-        "feed: first saved work alone": lambda r: fed(Taste(r.met[:1], frozenset(r.met[:1]))),
-    }  # fmt: skip
+        "feed, first saved work alone": lambda r: fed(r, Taste(r.met[-1:], frozenset(r.met[-1:]))),
+        "feed, last saved work alone": lambda r: fed(r, Taste(r.met[:1], frozenset(r.met[:1]))),
+        "feed, follows": lambda r: fed(r, Taste(people=r.people)),
+        "feed, saves": lambda r: fed(r, saves(r)),
+        "feed, saves and follows": lambda r: fed(r, both(r)),
+        "the same without towers": lambda r: fed(r, both(r), towers=False),
+        "the same without citations": lambda r: without("citing", r, both(r)),
+        "the same without newness": lambda r: without("fresh", r, both(r)),
+        "the same without spreading people": lambda r: crowded(lambda: fed(r, both(r))),
+    }
+
+
+def crowded(make: Callable[[], list[int]]) -> list[int]:
+    """A feed in which one person may have all the places."""
+    kept, feeding.MOST_OF_ONE = feeding.MOST_OF_ONE, 10**6
+    try:
+        return make()
+    finally:
+        feeding.MOST_OF_ONE = kept
 
 
 def titles(session: Session, reader: Reader) -> list[str]:
@@ -155,3 +190,113 @@ def titles(session: Session, reader: Reader) -> list[str]:
 def figures(ranker: Ranker, everyone: Sequence[Reader], now: World) -> np.ndarray:
     """Figures of each reader, shape ``[readers, 3]``."""
     return np.asarray([judged(ranker(one), one, now) for one in everyone])
+
+
+def measured(session: Session, items: list[Any], pairs: list[Any], seeds: int) -> Measured:
+    """Figures of every system, shape ``[seeds, readers, 3]``, and what else the report says."""
+    now, everyone = world(session), readers(session)["test"]
+    found = {name: figures(ranker, everyone, now)[None] for name, ranker in baselines(now).items()}
+    runs: dict[str, list[np.ndarray]] = {}
+    notes, milliseconds = [], []
+    for seed in range(seeds):
+        trained = train(items, pairs, TrainConfig(seed=seed, threads=1))
+        assert trained is not None
+        notes.append(trained.note)
+        with tempfile.TemporaryDirectory() as folder:
+            store = BundleStore(Path(folder))
+            report = build(items, pairs, store, towers=trained.towers)
+            assert report.published, report.refusal
+            engine = open_bundle(store.path(report.bundle))
+            for name, ranker in systems(session, engine).items():
+                began = time.process_time()
+                runs.setdefault(name, []).append(figures(ranker, everyone, now))
+                if name == MAIN:
+                    milliseconds.append((time.process_time() - began) / len(everyone) * 1000)
+            engine.close()
+        print(f"seed {seed}: {trained.note}", flush=True)
+    found |= {name: np.stack(one) for name, one in runs.items()}
+    return Measured(found, everyone, len(items), notes, float(np.mean(milliseconds)))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured: figures by system, the readers, works, notes of the trainings, time of one feed."""
+
+    figures: Mapping[str, np.ndarray]
+    readers: Sequence[Reader]
+    works: int
+    notes: Sequence[str]
+    milliseconds: float
+
+
+def report(found: Measured, seconds: float) -> str:
+    """The page of the documentation."""
+    main = found.figures[MAIN].mean(axis=0)
+    told = [
+        HEAD.format(
+            works=found.works, readers=len(found.readers), seeds=len(found.notes),
+            met=float(np.median([len(one.met) for one in found.readers])),
+            next=float(np.mean([len(one.next) for one in found.readers])),
+            milliseconds=found.milliseconds, minutes=seconds / 60, today=date.today(),
+            python=platform.python_version(), numpy=np.__version__,
+            weights=", ".join(f"{name} {value:g}" for name, value in feeding.WEIGHTS.items()),
+        ),
+        "| system | Recall@10 | Recall@100 | nDCG@10 | nDCG@10 of the feed beside it |",
+        "| --- | --- | --- | --- | --- |",
+    ]  # fmt: skip
+    for name, runs in found.figures.items():
+        means = runs.mean(axis=(1,))
+        cells = [
+            f"{mean:.4f}" + (f" ± {deviation:.4f}" if len(runs) > 1 else "")
+            for mean, deviation in zip(
+                means.mean(axis=0),
+                means.std(axis=0, ddof=1) if len(runs) > 1 else means[0] * 0,
+                strict=True,
+            )
+        ]
+        beside = "–"
+        if name != MAIN:
+            gain = compared(main[:, 2], runs.mean(axis=0)[:, 2])
+            beside = f"{gain['gain']:+.0%} ({gain['low']:+.0%} to {gain['high']:+.0%}, p {gain['p']:.1g})"
+        told.append(f"| {name} | {' | '.join(cells)} | {beside} |")
+    return "\n".join(told) + "\n"
+
+
+MAIN = "feed, saves and follows"
+HEAD = """# What will they want next?
+
+The [feed](../for-you.md), asked for nothing, judged by the works that its readers cite next. A reader is the author
+of a hep-th work that appeared from September 1995 to February 1996; what they saved is what they had written or cited
+before (the median reader {met:.0f} works); whom they follow is the ten people whose works they had met most, themselves
+left out. Relevant is what the new work cites and they had not met ({next:.1f} works on average), among the works that
+existed on that day. {works:,} works, {readers} readers, towers trained on what was published before June 1995.
+
+    python benchmarks/feed.py --out docs/benchmarks/feed.md
+
+Measured on {today}, Python {python}, NumPy {numpy}, one thread: {minutes:.0f} minutes of CPU in all,
+{milliseconds:.0f} ms for one feed. Weights ({weights}) were chosen on the readers of June to August 1995. `±` is the
+deviation between {seeds} trainings of the towers; intervals (95 %, bootstrap over readers) and p (paired t-test) are of
+the mean over trainings.
+"""
+
+
+def main() -> None:
+    """Measure and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    began = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        database = record(Path(folder))
+        with database.session() as session:
+            found = measured(session, list(catalogue(session)), interactions(session), given.seeds)
+        database.close()
+    text = report(found, time.process_time() - began)
+    print(text)
+    if given.out:
+        given.out.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,7 @@ RULES = {
     "mail.address": "20 per hour",
     "write": "120 per 10 minute",
     "write.day": "1500 per day",
+    "export": "10 per hour",  # of everything an account owns
 }
 """What is limited, and how often it may be done; rooms and routes add theirs with `Rates.rule`."""
 

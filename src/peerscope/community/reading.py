@@ -30,10 +30,12 @@ Follows = Callable[[Session, int], Sequence[tuple[str, datetime]]]
 
 
 def SAVES(session: Session, account_id: int) -> Sequence[tuple[int, datetime]]:
+    """Where saves come from."""
     return ()
 
 
 def FOLLOWS(session: Session, account_id: int) -> Sequence[tuple[str, datetime]]:
+    """Where follows come from."""
     return ()
 
 

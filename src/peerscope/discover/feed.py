@@ -298,7 +298,7 @@ def _muted(
 
 @dataclass(slots=True)
 class _Fact:
-    """When a work appeared, as far as it is stated (``2020``, ``2020-05``, ``2020-05-17``), and its people."""
+    """When a work appeared, as far as stated (``2020``, ``2020-05``, ``2020-05-17``), and its people."""
 
     when: str
     people: set[int] = field(default_factory=set)

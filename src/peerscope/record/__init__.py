@@ -11,7 +11,7 @@ from peerscope.record.identity import IdentityReport, resolve_people
 from peerscope.record.ingest import ingest
 from peerscope.record.quarantine import QuarantineRow, quarantined
 from peerscope.record.runs import ImportReport
-from peerscope.record.statements import parsed_work, parsed_works
+from peerscope.record.statements import parsed_of, parsed_work, parsed_works
 
 __all__ = [
     "Database",
@@ -24,6 +24,7 @@ __all__ = [
     "delete_works",
     "file_lock",
     "ingest",
+    "parsed_of",
     "parsed_work",
     "parsed_works",
     "quarantined",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sqlalchemy import select
@@ -29,6 +29,16 @@ def parsed_works(session: Session) -> Iterator[ParsedWork]:
             return
         last = works[-1]
         yield from _parsed(session, works, sources)
+
+
+def parsed_of(session: Session, numbers: Sequence[int]) -> Iterator[ParsedWork]:
+    """The given works as shown, in their order; those out of sight are left out. In bounded memory."""
+    sources = read_sources(session.connection())
+    for start in range(0, len(numbers), CHUNK):
+        part = numbers[start : start + CHUNK]
+        query = select(Work.id).where(Work.id.in_(part), Work.deleted_at.is_(None))
+        in_sight = set(session.scalars(query))
+        yield from _parsed(session, [number for number in part if number in in_sight], sources)
 
 
 def parsed_work(session: Session, number: int) -> ParsedWork | None:

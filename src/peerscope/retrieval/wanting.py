@@ -70,7 +70,7 @@ def wanted_hits(
 
 
 def _faded(answers: FloatArray) -> FloatArray:
-    """Query vectors, shape ``[titles, heads, dim]``, the newest first, as their faded mean ``[heads, dim]``."""
+    """Query vectors ``[titles, heads, dim]``, the newest first, as their faded mean ``[heads, dim]``."""
     known = np.any(answers, axis=(1, 2))
     shares = np.where(known, FADING ** np.arange(len(answers)), 0.0)
     total = max(float(shares.sum()), 1e-9)
