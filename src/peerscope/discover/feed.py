@@ -265,7 +265,7 @@ def _followed(
         rows = session.execute(
             select(Topic.id, Topic.display_name).where(Topic.id.in_(taste.topics))
         )
-        topics = dict(rows.tuples().all())
+        topics.update(rows.all())
     return {
         "person": {number: name for number, name in persons.items() if number not in muted},
         "topic": topics,
