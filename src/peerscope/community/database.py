@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from peerscope.community import reading as _reading  # noqa: F401 - its tables
+import peerscope.community.reading_models  # noqa: F401 - so that the metadata is complete
 from peerscope.record import Database
 from peerscope.settings import Settings
 

@@ -12,15 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Text, delete, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from peerscope.community import audit
-from peerscope.community.models import Base, BigInt, Moment
+from peerscope.community.database import open_community
+from peerscope.community.reading_models import Reading
 from peerscope.community.times import now, utc
 from peerscope.discover.readers import Reader, Readers
 from peerscope.discover.taste import Taste
 from peerscope.discover.wishes import join, mirror, renew, wishes_of
+from peerscope.settings import Settings
 
 Saves = Callable[[Session, int], Sequence[tuple[int, datetime]]]
 """Works that an account saved, with the time, newest first."""
@@ -37,18 +39,6 @@ def SAVES(session: Session, account_id: int) -> Sequence[tuple[int, datetime]]:
 def FOLLOWS(session: Session, account_id: int) -> Sequence[tuple[str, datetime]]:
     """Where follows come from."""
     return ()
-
-
-class Reading(Base):
-    """The reader of an account, by its secret, and whether saves and follows take part."""
-
-    __tablename__ = "reading"
-    account_id: Mapped[int] = mapped_column(
-        BigInt, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True
-    )
-    secret: Mapped[str] = mapped_column(Text)
-    uses_saves: Mapped[bool] = mapped_column(default=False)
-    since: Mapped[datetime] = mapped_column(Moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +140,21 @@ def copy_everyone(session: Session, readers: Readers, saves: Saves) -> None:
     """`copy_saves` for every account with a reader: before training and before an export of events."""
     for account_id in session.scalars(select(Reading.account_id).order_by(Reading.account_id)):
         copy_saves(session, readers, account_id, saves)
+
+
+def copy_for_training(settings: Settings) -> None:
+    """`copy_everyone` for a site, where it has accounts and readers: before training and before an export."""
+    if not settings.readers.exists():
+        return
+    if not settings.community_url and not (settings.home / "community.sqlite").exists():
+        return
+    database, readers = open_community(settings), Readers(settings.readers)
+    try:
+        with database.session() as session:
+            copy_everyone(session, readers, SAVES)
+    finally:
+        readers.close()
+        database.close()
 
 
 def exported(session: Session, account_id: int) -> dict[str, object]:
