@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
@@ -27,13 +28,18 @@ from peerscope.discover.readers import Readers
 from peerscope.discover.wishes import want_less
 from peerscope.record import Database
 
+FIRST = 880_000
+"""The number of the first planted row of each table, by which rows of others name it."""
+
 ALLOWED: dict[tuple[str, str], object] = {}
 """Values of columns that may hold certain ones only."""
 
 NOTHING_TO_TELL = {"reading.account_id"}
 """Rows that hold nothing but a secret and switches."""
 
-NOT_OF_THE_ACCOUNT = {("proof", "verifier_id"), ("notice", "actor_id"), ("report", "decided_by")}
+NOT_OF_THE_ACCOUNT = {
+    ("proof", "verifier_id"), ("notice", "actor_id"), ("report", "decided_by"),
+}  # fmt: skip
 """Columns by which a row names an account that it does not belong to; what such a row says is another's."""
 
 
@@ -47,11 +53,15 @@ def readers(tmp_path):
 def planted(session, account_id: int, other_id: int) -> dict[str, set[str]]:
     """A row for every column that names the account: table and column to the marks, one of which must show."""
     marks: dict[str, set[str]] = {}
+    rows: Counter[str] = Counter()
     for number, (table, column, _) in enumerate(owned()):
         if table.name == "account" or (table.name, column.name) in NOT_OF_THE_ACCOUNT:
             continue
         word, figure = f"planted-{number}-{table.name}", 970_000 + number
         row = _row(table, column.name, account_id, other_id, word, figure)
+        if "id" in row:
+            row["id"] = FIRST + rows[table.name]
+        rows[table.name] += 1
         session.execute(insert(table).values(row))
         shown = {str(row[name]) for name in row if row[name] in (word, word[:16], word[:32])}
         marks[f"{table.name}.{column.name}"] = shown | {str(figure)}
@@ -70,6 +80,8 @@ def _row(
         elif any(key.column.table.name == "account" for key in column.foreign_keys):
             if not column.nullable:
                 found[column.name] = other_id
+        elif column.foreign_keys:
+            found[column.name] = FIRST
         elif (table.name, column.name) in ALLOWED:
             found[column.name] = ALLOWED[table.name, column.name]
         elif kind is str:
