@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 PLACES = [
-    "home", "search", "filtered", "nothing", "works", "work", "crowd", "hostile", "person", "prolific",
+    "home", "search", "filtered", "nothing", "works", "work", "crowd", "hostile", "person", "prolific", "trust", "past",
     "topic", "institution", "venue", "name", "people", "nobody", "topics", "about", "error", "claims", "claim", "attempt",
     "for you", "history", "gone",
 ]  # fmt: skip
@@ -34,6 +34,8 @@ def places(numbers, site) -> dict[str, str]:
         "hostile": f"/works/W{numbers['work:<script>alert(1)</script> A ti']}",
         "person": person,
         "prolific": f"/people/A{numbers['person:Quentin Xavier Prolific']}?page=2",
+        "trust": person + "/trust",
+        "past": person + "/trust/history",
         "topic": f"/topics/T{numbers['topic:Contrastive learning']}",
         "institution": f"/institutions/I{numbers['place:KAIST']}",
         "venue": f"/venues/S{numbers['venue:CVPR']}",
