@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import event
 
+import peerscope.community.meeting_models
 import peerscope.community.reading_models  # noqa: F401 - so that the metadata is complete
 from peerscope.record import Database
 from peerscope.settings import Settings

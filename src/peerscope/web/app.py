@@ -20,7 +20,21 @@ from peerscope.reproduce import load_registry
 from peerscope.reproduce.overview import Overview
 from peerscope.reproduce.store import Store
 from peerscope.settings import Settings
-from peerscope.web import accounts, api, claims, claims_api, for_you, history, leaving, pages
+from peerscope.web import (
+    accounts,
+    api,
+    claims,
+    claims_api,
+    collections,
+    follows,
+    for_you,
+    history,
+    leaving,
+    pages,
+    reactions,
+    reviews,
+    saves,
+)
 from peerscope.web.errors import (
     http_error,
     invalid_request,
@@ -90,6 +104,8 @@ def create_app(
     app.include_router(accounts.router)
     app.include_router(for_you.router)
     app.include_router(leaving.router)
+    for meeting in (follows, saves, collections, reactions, reviews):
+        app.include_router(meeting.router)
     app.include_router(pages.router)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(SignInNeeded, sign_in_needed)
