@@ -274,19 +274,19 @@ def report(found: Measured, seconds: float) -> str:
 MAIN = "feed, saves and follows"
 HEAD = """# What will they want next?
 
-The [feed](../for-you.md), asked for nothing, judged by the works that its readers cite next. A reader is the
-author of a hep-th work that appeared from September 1995 to February 1996. What they saved is what they had
-written or cited before (the median reader {met:.0f} works); whom they follow is the ten people whose works they
-had met most, themselves left out. Relevant is what the new work cites and they had not met ({next:.1f} works on
-average), among the works that existed on that day. {works:,} works, {readers} readers, towers trained on what
-was published before June 1995.
+The [feed](../for-you.md), asked for nothing, judged by the works that its readers cite next. A reader is
+the author of a hep-th work that appeared from September 1995 to February 1996. What they saved is what they
+had written or cited before (the median reader {met:.0f} works); whom they follow is the ten people whose
+works they had met most, themselves left out. Relevant is what the new work cites and they had not met
+({next:.1f} works on average), among the works that existed on that day. {works:,} works, {readers} readers,
+towers trained on what was published before June 1995.
 
     python benchmarks/feed.py --out docs/benchmarks/feed.md     # the table
     python benchmarks/feed.py --choose                          # the weights
 
 Measured on {today}, Python {python}, NumPy {numpy}, one thread: {minutes:.0f} minutes of CPU in all,
-{milliseconds:.0f} ms for one feed. `±` is the deviation between {seeds} trainings of the towers; intervals (95 %,
-bootstrap over readers) and p (paired t-test) are of the mean over trainings.
+{milliseconds:.0f} ms for one feed. `±` is the deviation between {seeds} trainings of the towers; intervals
+(95 %, bootstrap over readers) and p (paired t-test) are of the mean over trainings.
 
 Weights: {weights}.
 """

@@ -30,6 +30,7 @@ COMMANDS = (
     "quarantine",
     "export",
     "export-events",
+    "trust",
 )
 
 

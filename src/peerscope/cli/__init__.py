@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from peerscope.cli import exporting, reports, reproducing, retrieval, stages
+from peerscope.cli import exporting, reports, reproducing, retrieval, stages, trust
 from peerscope.cli.context import err
 from peerscope.cli.errors import Exit
 
@@ -24,6 +24,7 @@ reports.register(app)
 exporting.register(app)
 retrieval.register(app)
 reproducing.register(app)
+trust.register(app)
 
 
 def main() -> None:

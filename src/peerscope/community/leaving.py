@@ -42,6 +42,7 @@ from peerscope.community.models import (
 from peerscope.community.models import Session as SignIn
 from peerscope.community.service import Community
 from peerscope.community.times import now, utc
+from peerscope.community.trust import replies
 from peerscope.discover.readers import Readers
 from peerscope.discover.readers_file import cut_log
 from peerscope.record import Database, parsed_of
@@ -58,6 +59,8 @@ LABELS = {
     "proof": ("proof", "proofs"),
     "notice": ("notice", "notices"),
     "report": ("report", "reports"),
+    "trust_record": ("trust snapshot of your record", "trust snapshots of your record"),
+    "trust_reply": ("reply to a trust snapshot", "replies to a trust snapshot"),
     "reading": ("link to a history", "links to a history"),
 }
 """What rows of a table are called, one and many; a table that is not here is called by its name."""
@@ -120,6 +123,7 @@ PARTS: tuple[Callable[[Session, int], Mapping[str, object]], ...] = (
     collection_works.exported,
     reactions.exported,
     reviews.exported,
+    replies.exported,
 )
 """Where the parts of an export come from: the ``exported`` of every feature that keeps something."""
 

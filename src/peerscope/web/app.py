@@ -34,6 +34,7 @@ from peerscope.web import (
     reactions,
     reviews,
     saves,
+    trust,
 )
 from peerscope.web.errors import (
     http_error,
@@ -106,6 +107,7 @@ def create_app(
     app.include_router(leaving.router)
     for meeting in (follows, saves, collections, reactions, reviews):
         app.include_router(meeting.router)
+    app.include_router(trust.router)
     app.include_router(pages.router)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(SignInNeeded, sign_in_needed)

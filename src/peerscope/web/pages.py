@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from peerscope.community.trust import coverage, said
 from peerscope.discover.catalogue import facet_labels
 from peerscope.discover.results import TYPE_LABELS
 from peerscope.discover.shapes import Asker
@@ -47,6 +48,7 @@ from peerscope.web.reader import (
 from peerscope.web.shelf import shelf_in_use
 from peerscope.web.site import KINDS, PLACES, Site, site_of
 from peerscope.web.taste import taste_for_search
+from peerscope.web.trust import compact
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger(__name__)
@@ -248,6 +250,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             raise HTTPException(404)
         if page.person.merged_into_id is not None:
             return RedirectResponse(f"/people/A{page.person.merged_into_id}", 301)
+        known = compact(site, session, page)
         shelf = shelf_in_use(request)
         shown = site.page(
             request, "person.html",
@@ -260,6 +263,9 @@ def _person(request: Request, letter: str, number: int) -> Response:
             sort=_sort(given.get("sort")),
             name_key=_name_key(session, page.person),
             runs=runs_of(site.overview, page.works_by),
+            snapshot=known,
+            said=said(known) if known else [],
+            coverage=coverage(known) if known else "",
         )  # fmt: skip
         return own_answer(shown) if shelf else shown
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter as Counted
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from peerscope.record.models import (
     Authorship,
     AuthorshipInstitution,
+    Counter,
     Identifier,
     Institution,
     Person,
@@ -41,6 +42,8 @@ class PersonPage:
     """Everything the page of a person shows from the record."""
 
     person: Person
+    change: int
+    """Number of the record's last change when this was read (`change_seq`)."""
     works: PageOf[WorkCard]
     affiliations: tuple[Link, ...]
     affiliations_known: Known
@@ -73,9 +76,11 @@ def person_page(
         sort: ``newest``, ``oldest`` or ``cited``.
         works_by: Identifiers of works (``scheme:value``): which of them are the person's works?
     """
-    person = session.get(Person, number)
-    if person is None:
+    last = select(Counter.value).where(Counter.name == "change").scalar_subquery()
+    row = session.execute(select(Person, last).where(Person.id == number)).one_or_none()
+    if row is None:
         return None
+    person, change = row
     works = condition("A", number)
     collaborators, count = _collaborators(session, number)
     covers = session.execute(
@@ -90,6 +95,7 @@ def person_page(
     identifiers, found = _identifiers(session, number, identifier_pairs(works_by))
     return PersonPage(
         person=person,
+        change=change or 0,
         works=works_page(session, works, page, sort),
         affiliations=affiliations,
         affiliations_known=Known.of("affiliations", " ".join(covered for _, covered in covers)),
@@ -132,8 +138,8 @@ def _names_and_decisions(
         .where(Authorship.person_id == number)
         .group_by(Authorship.raw_name, Authorship.decided_by)
     ).all()
-    names: Counter[str] = Counter()
-    rules: Counter[str] = Counter()
+    names: Counted[str] = Counted()
+    rules: Counted[str] = Counted()
     examples: dict[str, str | None] = {}
     for name, rule, count, evidence in rows:
         names[name] += count

@@ -1,0 +1,1 @@
+../../src/peerscope/web/static/recompute_trust.py

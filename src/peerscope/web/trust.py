@@ -1,0 +1,235 @@
+"""Pages of the trust snapshot: all its sums, its history, replies to it, and the text of the formula."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from peerscope.community import Community
+from peerscope.community.moderation import report
+from peerscope.community.proofs import LEVELS
+from peerscope.community.times import now
+from peerscope.community.trust import (
+    ClaimFacts,
+    Evidence,
+    Snapshot,
+    coverage,
+    rule_text,
+    said,
+    snapshot,
+)
+from peerscope.community.trust.document import document
+from peerscope.community.trust.gather import gather, works_of_person
+from peerscope.community.trust.history import history, keep
+from peerscope.community.trust.replies import replies, reply
+from peerscope.community.trust.shapes import DIMENSIONS
+from peerscope.community.trust.standing import standing_of
+from peerscope.record import Database
+from peerscope.record.models import Identifier, Person
+from peerscope.record.read import PersonPage, works_of_identifiers
+from peerscope.reproduce.overview import ClaimRow, Overview
+from peerscope.web.asked import page_in
+from peerscope.web.site import Site, site_of
+from peerscope.web.visitor import Form, visitor
+
+router = APIRouter(include_in_schema=False)
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A person with everything that is known of them, and what it amounts to.
+
+    Attributes:
+        evidence: What was counted.
+        snapshot: What it amounts to.
+        owner: The account that owns the record, if one does.
+    """
+
+    evidence: Evidence
+    snapshot: Snapshot
+    owner: int | None
+
+
+def examine(record: Session, people: Session, overview: Overview, person: Person) -> Examined:
+    """Look at a person's works, claims and proofs.
+
+    Args:
+        record: Session of the record.
+        people: Session of the community's database.
+        overview: Claims and attempts.
+        person: Who.
+    """
+    works = works_of_identifiers(record, overview.registry.identifiers())
+    theirs = set(works_of_person(record, person.id))
+    own = {one: found for one, found in works.items() if found[0] in theirs}
+    identifiers = record.execute(
+        select(Identifier.scheme, Identifier.value).where(
+            Identifier.entity == "A", Identifier.entity_id == person.id
+        )
+    )
+    owner, standing = standing_of(people, person.id)
+    evidence = gather(
+        record,
+        person,
+        [(scheme, value) for scheme, value in identifiers],
+        claim_facts(overview, own),
+        standing,
+    )
+    return Examined(evidence, snapshot(evidence), owner)
+
+
+def compact(site: Site, record: Session, page: PersonPage) -> Snapshot | None:
+    """The snapshot for the page of a person, from what that has loaded; kept until something changes.
+
+    ``None`` where the accounts cannot be read: the page of the record stays.
+    """
+    claims = claim_facts(site.overview, page.works_by)
+    try:
+        with site.community.reading() as people:
+            _, standing = standing_of(people, page.person.id)
+    except SQLAlchemyError:
+        log.exception("Accounts cannot be read; a person is shown without a trust snapshot.")
+        return None
+
+    def made() -> Snapshot:
+        return snapshot(gather(record, page.person, page.identifiers, claims, standing))
+
+    key = ("trust", page.person.id, page.change, claims, standing)
+    found: Snapshot = site.once(key, made)
+    return found
+
+
+def claim_facts(overview: Overview, works: Mapping[str, tuple[int, str]]) -> tuple[ClaimFacts, ...]:
+    """Claims of some works (identifier to number and title) with the verdicts that stand."""
+    rows: dict[str, ClaimFacts] = {}
+    for paper in overview.registry.papers.values():
+        number = next((works[one][0] for one in paper.identifiers if one in works), None)
+        if number is not None:
+            rows.update((row.claim.id, _claim(row, number)) for row in overview.of_paper(paper))
+    return tuple(rows.values())
+
+
+def _claim(row: ClaimRow, work: int) -> ClaimFacts:
+    ended = row.attempt.ended.date().isoformat() if row.attempt else ""
+    return ClaimFacts(
+        row.claim.id, work, row.claim.statement, row.state, ended, f"/claims/{row.claim.id}"
+    )
+
+
+def examined(
+    database: Database, community: Community, overview: Overview, number: int
+) -> Examined | int | None:
+    """A person as `examine` sees them; the number of who they are now, or ``None`` for nobody.
+
+    What differs from the last snapshot that was kept is kept; a failure costs the entry, not the answer.
+    """
+    with database.session() as record, community.reading() as people:
+        person = record.get(Person, number)
+        if person is None or person.merged_into_id is not None:
+            return None if person is None else person.merged_into_id
+        found = examine(record, people, overview, person)
+    try:
+        keep(community, found.snapshot, found.owner)
+    except SQLAlchemyError:
+        log.exception("A trust snapshot could not be kept.")
+    return found
+
+
+@router.get("/trust/formula", response_class=PlainTextResponse)
+def formula() -> Response:
+    """The formula, as the code has it."""
+    return PlainTextResponse(rule_text())
+
+
+@router.get("/people/{id}/trust", response_class=HTMLResponse)
+def trust(request: Request, id: str) -> Response:
+    """Every term of a person's snapshot, with its sources and what would change it."""
+    site = site_of(request)
+    found = examined(site.database, site.community, site.overview, _asked(id))
+    if not isinstance(found, Examined):
+        return _elsewhere(found, "trust")
+    who = visitor(request)
+    with site.community.reading() as people:
+        answers = replies(people, found.snapshot.person)
+    return site.page(
+        request, "trust.html",
+        snapshot=found.snapshot,
+        said=said(found.snapshot),
+        coverage=coverage(found.snapshot),
+        computed=now(),
+        claimed=found.owner is not None,
+        level=LEVELS[int(found.snapshot.level[1:])],
+        replies=answers,
+        owns=who is not None and who.account.person_id == found.snapshot.person,
+        thanks="reported" in request.query_params,
+    )  # fmt: skip
+
+
+@router.get("/people/{id}/trust.json")
+def trust_json(request: Request, id: str) -> Response:
+    """The snapshot with everything that was counted, to recompute it from."""
+    site = site_of(request)
+    found = examined(site.database, site.community, site.overview, _asked(id))
+    if not isinstance(found, Examined):
+        return _elsewhere(found, "trust.json")
+    return JSONResponse(document(found.evidence, found.snapshot, now()))
+
+
+@router.get("/people/{id}/trust/history", response_class=HTMLResponse)
+def trust_history(request: Request, id: str) -> Response:
+    """Snapshots of a person as they were."""
+    site, number = site_of(request), _asked(id)
+    with site.database.session() as record:
+        person = record.get(Person, number)
+    if person is None or person.merged_into_id is not None:
+        return _elsewhere(person and person.merged_into_id, "trust/history")
+    with site.community.reading() as people:
+        past = history(people, number, page_in(request.query_params))
+    return site.page(request, "trust_history.html", person=person, past=past, dimensions=DIMENSIONS)
+
+
+@router.post("/people/{id}/trust/reply")
+def answer(request: Request, id: str, sent: Form) -> Response:
+    """What the owner of the record says to a statement."""
+    number = _asked(id)
+    with site_of(request).community.writing() as session:
+        reply(session, sent.who.id, number, sent.get("dimension"), sent.get("text"))
+    return RedirectResponse(f"/people/A{number}/trust#{sent.get('dimension')}", 303)
+
+
+@router.post("/people/{id}/trust/report")
+def error(request: Request, id: str, sent: Form) -> Response:
+    """An error in a snapshot, for the moderators."""
+    site, number, about = site_of(request), _asked(id), sent.get("dimension")
+    with site.database.session() as record:
+        if record.get(Person, number) is None:
+            raise HTTPException(404)
+    target = f"trust:A{number}:{about}" if about in DIMENSIONS else f"trust:A{number}"
+    with site.community.writing() as session:
+        report(session, sent.who.id, "error", target, sent.get("text"))
+    return RedirectResponse(f"/people/A{number}/trust?reported=yes#report", 303)
+
+
+def _asked(id: str) -> int:
+    """The person that an address names: every page and form here asks it first."""
+    match = re.fullmatch(r"A(\d{1,15})", id, re.ASCII)
+    if match is None:
+        raise HTTPException(404)
+    return int(match[1])
+
+
+def _elsewhere(heir: Any, page: str) -> Response:
+    """The way to who a person is now; 404 where there is nobody."""
+    if heir is None:
+        raise HTTPException(404)
+    return RedirectResponse(f"/people/A{heir}/{page}", 301)
