@@ -36,7 +36,7 @@ account's words; that its text is taken out is shown by `site_of_ada`."""
 FIRST = 880_000
 """The number of the first planted row of each table, by which rows of others name it."""
 
-ALLOWED: dict[tuple[str, str], object] = {}
+ALLOWED: dict[tuple[str, str], object] = {("collection_work", "work_id"): FIRST}
 """Values of columns that may hold certain ones only."""
 
 NOTHING_TO_TELL = {"reading.account_id"}
@@ -44,6 +44,7 @@ NOTHING_TO_TELL = {"reading.account_id"}
 
 NOT_OF_THE_ACCOUNT = {
     ("proof", "verifier_id"), ("notice", "actor_id"), ("report", "decided_by"),
+    ("collection_member", "invited_by"), ("collection_work", "added_by"),
 }  # fmt: skip
 """Columns by which a row names an account that it does not belong to; what such a row says is another's."""
 

@@ -8,6 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 from lxml import html
 
+from peerscope.community.follows import follows_of
+from peerscope.community.saves import save, saved_works
 from peerscope.discover.readers import Readers
 from peerscope.discover.shelf import LONGEST_SHELF, MOST_ENTRIES
 from peerscope.record import count_statements
@@ -428,8 +430,8 @@ def test_a_second_history_joins_the_accounts(society, reader, browser_of, reader
 
 
 def test_the_shelf_moves_into_the_account_on_request(shelved, society, browser_of, some) -> None:
-    change(shelved, save=some["dual"])
-    change(shelved, less=some["norm"])
+    for do, what in (("save", "dual"), ("less", "norm"), ("follow", "person"), ("follow", "topic")):
+        change(shelved, **{do: some[what]})
     member = society.member("Ada Example")
     shelved.cookies.update(member.cookies)
     page = shelved.get("/for-you")
@@ -437,9 +439,46 @@ def test_the_shelf_moves_into_the_account_on_request(shelved, society, browser_o
     assert shelved.post("/for-you/take", data={"token": "x"}).status_code == 403
     shelved.post("/for-you/take", data={"token": field})
     assert COOKIE not in shelved.cookies
-    elsewhere = browser_of(member).get("/for-you")
-    assert works_on(elsewhere)
-    assert "Group Normalization" in elsewhere.text.split('id="less"')[1]
+    with society.community.reading() as session:
+        assert [work for work, _ in saved_works(session, member.account_id)] == [
+            int(some["dual"][1:])
+        ]
+        targets = {one.target for one in follows_of(session, member.account_id)}
+    assert targets == {some["person"], some["topic"]}
+    elsewhere = browser_of(member)
+    first = elsewhere.get("/for-you")
+    assert works_on(first) == [], "moving is not yet letting it take part"
+    assert "Group Normalization" in first.text.split('id="less"')[1]
+    use_saves(elsewhere, "yes")
+    assert "by Kang Zhang, whom you follow" in elsewhere.get("/for-you?order=new").text
+    assert works_on(elsewhere.get("/for-you"))
+
+
+def use_saves(client, use: str) -> None:
+    token = tree(client.get("/me/privacy")).xpath(
+        "//form[@action='/history/saves']/input[@name='token']/@value"
+    )[0]
+    client.post("/history/saves", data={"token": token, "use": use})
+
+
+def test_saves_of_an_account_move_the_order_only_where_it_asked(
+    society, browser_of, some, readers
+) -> None:
+    member = society.member("Ada Example")
+    with society.community.writing() as session:
+        save(session, member.account_id, int(some["norm"][1:]))
+    client, plain = browser_of(member), works_on(browser_of().get("/search?q=learning"))
+    assert works_on(client.get("/search?q=learning")) == plain
+    assert works_on(client.get("/for-you")) == []
+    assert readers.state().readers == 0
+    use_saves(client, "yes")
+    assert works_on(client.get("/search?q=learning")) != plain
+    assert works_on(client.get("/search?q=learning&personal=off")) == plain
+    assert works_on(client.get("/for-you"))
+    assert readers.state().entries == 0, "the history is off: nothing teaches the search"
+    use_saves(client, "no")
+    assert works_on(client.get("/search?q=learning")) == plain
+    assert works_on(client.get("/for-you")) == []
 
 
 def test_the_feed_is_accessible_html(shelved, some) -> None:

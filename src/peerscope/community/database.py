@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import event
 
+import peerscope.community.meeting_models
 import peerscope.community.reading_models
 import peerscope.community.trust.models  # noqa: F401 - completes the metadata
 from peerscope.record import Database

@@ -17,7 +17,15 @@ from typing import IO
 from sqlalchemy import Column, Table, delete, func, literal, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
-from peerscope.community import audit, reading
+from peerscope.community import (
+    audit,
+    collection_works,
+    follows,
+    reactions,
+    reading,
+    reviews,
+    saves,
+)
 from peerscope.community.accounts import admins
 from peerscope.community.database import CommunityDatabase
 from peerscope.community.errors import CommunityError, NotAllowedError, NotThereError
@@ -110,6 +118,11 @@ def exported_account(session: Session, account_id: int) -> dict[str, object]:
 PARTS: tuple[Callable[[Session, int], Mapping[str, object]], ...] = (
     exported_account,
     reading.exported,
+    saves.exported,
+    follows.exported,
+    collection_works.exported,
+    reactions.exported,
+    reviews.exported,
     replies.exported,
 )
 """Where the parts of an export come from: the ``exported`` of every feature that keeps something."""

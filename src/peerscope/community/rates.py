@@ -16,6 +16,12 @@ RULES = {
     "sign-in.address": "60 per 10 minute",
     "mail": "3 per hour",  # to one e-mail address
     "mail.address": "20 per hour",
+    "review": "10 per day",
+    "reply": "50 per day",
+    "reaction": "100 per day",
+    "collection": "30 per day",  # made or forked
+    "collection.invite": "30 per day",
+    "meeting.report": "20 per day",
     "write": "120 per 10 minute",
     "write.day": "1500 per day",
     "export": "10 per hour",  # of everything an account owns

@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 
 from peerscope.community import audit
 from peerscope.community.database import open_community
+from peerscope.community.follows import follows_of
 from peerscope.community.reading_models import Reading
+from peerscope.community.saves import saved_works
 from peerscope.community.times import now, utc
 from peerscope.discover.readers import Reader, Readers
 from peerscope.discover.taste import Taste
@@ -31,14 +33,16 @@ Follows = Callable[[Session, int], Sequence[tuple[str, datetime]]]
 """What an account follows, as ``A12`` or ``T3``, with the time, newest first; the rest is passed over."""
 
 
-def SAVES(session: Session, account_id: int) -> Sequence[tuple[int, datetime]]:
-    """Where saves come from."""
-    return ()
+SAVES: Saves = saved_works
+"""Where saves come from."""
 
 
-def FOLLOWS(session: Session, account_id: int) -> Sequence[tuple[str, datetime]]:
-    """Where follows come from."""
-    return ()
+def _followed(session: Session, account_id: int) -> list[tuple[str, datetime]]:
+    return [(one.target, one.created_at) for one in follows_of(session, account_id)]
+
+
+FOLLOWS: Follows = _followed
+"""Where follows come from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,15 @@ def found_page(
     )
 
 
+def among(engine: SearchEngine, query: str, work_ids: Sequence[int]) -> tuple[WorkHit, ...]:
+    """Those of the given works that share a word with a query or are near it in meaning, best first."""
+    return tuple(
+        WorkHit(hit.id, float(hit.score), reasons)
+        for hit in engine.among(query, work_ids)
+        if (reasons := _reasons(hit, {}))
+    )
+
+
 def _met(session: Session, asker: Asker, hits: Sequence[ResultHit]) -> dict[int, str]:
     """What to say of the results that a history moved: the result to a part of a sentence."""
     seen = set(asker.history)

@@ -5,7 +5,7 @@ An entity is named by its letter (W work, A person, T topic, I institution, S ve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -195,6 +195,13 @@ class Discovery(Protocol):
 
     def asker(self, taste: Taste) -> Asker:
         """A taste as it takes part in the order of results."""
+        ...
+
+    def among(self, query: str, work_ids: Sequence[int]) -> tuple[WorkHit, ...]:
+        """Those of the given works that answer a query, by words or by meaning, best first.
+
+        Empty where nothing is published for searching.
+        """
         ...
 
     def neighbours(self, entity: str, id: int, limit: int = 10) -> tuple[Neighbour, ...]:

@@ -22,7 +22,7 @@ from peerscope.discover.browse import browse
 from peerscope.discover.catalogue import items_of
 from peerscope.discover.feed import asker_of, feed
 from peerscope.discover.graph import graph_slice
-from peerscope.discover.results import found_page
+from peerscope.discover.results import among, found_page
 from peerscope.discover.shapes import (
     Asker,
     FeedEntry,
@@ -31,6 +31,7 @@ from peerscope.discover.shapes import (
     Neighbour,
     SearchFilters,
     SearchPage,
+    WorkHit,
 )
 from peerscope.discover.taste import Taste
 from peerscope.record import Database, change_seq
@@ -120,6 +121,13 @@ class SiteDiscovery:
         """A taste as it takes part in the order of results; no statement where nothing is followed."""
         with self._database.session() as session:
             return asker_of(session, taste)
+
+    def among(self, query: str, work_ids: Sequence[int]) -> tuple[WorkHit, ...]:
+        """Those of the given works that answer a query, by words or by meaning, best first."""
+        state = self._current()
+        if state is None or not query.strip() or not work_ids:
+            return ()
+        return among(state.engine, query, work_ids)
 
     def neighbours(self, entity: str, id: int, limit: int = 10) -> tuple[Neighbour, ...]:
         """What stands near a work (W), person (A) or topic (T), nearest first, with reasons."""

@@ -19,7 +19,7 @@ from peerscope.retrieval.index.items import ItemIndex
 from peerscope.retrieval.index.terms import QueryTerms, term_keys
 from peerscope.retrieval.overlay import Overlay
 from peerscope.retrieval.pool import Asked, Pool, result_hits
-from peerscope.retrieval.results import Results
+from peerscope.retrieval.results import ResultHit, Results
 from peerscope.retrieval.schema import (
     MOST_HISTORY,
     Filter,
@@ -202,6 +202,18 @@ class SearchEngine:
         terms = QueryTerms.of(self.tokenizer.query_counts(query))
         pool = self._pool(overlay, asked, terms, ids, False, user)
         return pool.found.fused(self.fusion)
+
+    def among(self, query: str, ids: Sequence[int]) -> tuple[ResultHit, ...]:
+        """The given items in the order of the query, each with its reasons; unknown ones are left out."""
+        overlay, query = self._overlay, query[:LONGEST_QUERY]
+        known = np.asarray(sorted(set(overlay.known(ids))), np.int64)
+        terms = QueryTerms.of(self.tokenizer.query_counts(query))
+        pool = self._pool(
+            overlay, self._embed_query(query, None, overlay), terms, known, False, None
+        )
+        fused = pool.found.fused(self.fusion)
+        order = np.lexsort((pool.found.ids, -fused))
+        return tuple(result_hits(pool, order, fused, query, self.tokenizer))
 
     def _pool(
         self,

@@ -25,10 +25,15 @@ from peerscope.web import (
     api,
     claims,
     claims_api,
+    collections,
+    follows,
     for_you,
     history,
     leaving,
     pages,
+    reactions,
+    reviews,
+    saves,
     trust,
 )
 from peerscope.web.errors import (
@@ -100,6 +105,8 @@ def create_app(
     app.include_router(accounts.router)
     app.include_router(for_you.router)
     app.include_router(leaving.router)
+    for meeting in (follows, saves, collections, reactions, reviews):
+        app.include_router(meeting.router)
     app.include_router(trust.router)
     app.include_router(pages.router)
     app.add_exception_handler(HTTPException, http_error)

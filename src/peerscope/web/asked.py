@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import QueryParams
 
@@ -138,6 +138,11 @@ def asked(given: QueryParams) -> Asked:
         page_in(given),
         given.get("personal") != "off",
     )
+
+
+def asked_at(address: str) -> Asked:
+    """As `asked`, from the address of a search."""
+    return asked(QueryParams(urlsplit(address).query))
 
 
 def _entities(given: QueryParams, name: str) -> tuple[int, ...]:

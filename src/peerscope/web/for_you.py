@@ -16,15 +16,17 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from peerscope.community.reading import give_reader
+from peerscope.community import follows, reading, saves
 from peerscope.discover.shapes import FeedOrder
 from peerscope.discover.shelf import MOST_ENTRIES, Shelf
 from peerscope.discover.wishes import want_again, want_less
+from peerscope.record import change_seq
 from peerscope.record.read import cards, labels_of, topics_of
 from peerscope.record.read.shapes import PageOf
 from peerscope.web.asked import page_in
 from peerscope.web.forms import STALE, back_to, form
-from peerscope.web.reader import Present, own_answer, present
+from peerscope.web.meeting import saved_here
+from peerscope.web.reader import Present, held_by_account, own_answer, present
 from peerscope.web.shelf import (
     clear_shelf,
     has_shelf_cookie,
@@ -66,6 +68,7 @@ def for_you(request: Request) -> Response:
         shown = {card.id: card for card in cards(session, [entry.work_id for entry in part])}
         topics = topics_of(session, list(shown))
         labels = labels_of(session, [*muted, *kept])
+    held = held_by_account(request)
     address = {"order": order} if order == "new" else {}
     rows = tuple((shown[one.work_id], one.reasons) for one in part if one.work_id in shown)
     answer = site.page(
@@ -76,6 +79,8 @@ def for_you(request: Request) -> Response:
         order=order,
         rows=PageOf(rows, len(entries), page, PER_PAGE),
         topics=topics,
+        library=saved_here(request, list(shown)),
+        uses_saves=bool(held and held.uses_saves),
         muted=[(one, labels.get(one)) for one in muted],
         kept=[(one, labels.get(one)) for one in kept],
         most=MOST_ENTRIES,
@@ -155,20 +160,28 @@ def _changed(shelf: Shelf, do: str, what: str) -> Shelf:
 
 @router.post(PLACE + "/take")
 def take(request: Request, sent: Form) -> Response:
-    """Move the browser's list into the account that is signed in."""
+    """Move the browser's list into the account that is signed in: library, follows, and what is muted."""
     shelf = shelf_of(request)
     if shelf is None:
         raise HTTPException(409, "There is no list in this browser.")
-    site = site_of(request)
+    site, taste = site_of(request), shelf.taste()
+    with site.database.session() as record:
+        there = labels_of(record, [one for one in shelf.entries if one[0] != "-"])
+        seq = change_seq(record)
+    muted = [one[1:] for one in shelf.entries if one[0] == "-"]
     with site.community.writing() as session:
-        secret = give_reader(session, site.readers, sent.who.id, keeping=True)
+        for work in reversed(taste.met):
+            if f"W{work}" in there:
+                saves.save(session, sent.who.id, work)
+        targets = [f"A{one}" for one in taste.people] + [f"T{one}" for one in taste.topics]
+        for target in reversed(targets):
+            if target in there:
+                follows.follow(session, sent.who.id, target, seq)
+        secret = reading.give_reader(session, site.readers, sent.who.id, keeping=False)
     reader = site.readers.find(secret)
     assert reader is not None
-    for entry in shelf.entries:
-        if entry.startswith("-"):
-            want_less(site.readers, reader.id, entry[1], int(entry[2:]), time.time())
-        elif entry[0] == "W":
-            site.readers.save(reader.id, int(entry[1:]))
+    for what in muted:
+        want_less(site.readers, reader.id, what[0], int(what[1:]), time.time())
     response = RedirectResponse(PLACE, 303)
     clear_shelf(request, response)
     return own_answer(response)

@@ -232,8 +232,9 @@ def _other(request: Request, who: Present | None) -> bool:
 
 
 def _place(fields: Mapping[str, str]) -> str:
-    """The page of a switch: this one, or that of all switches."""
-    return "/me/privacy" if fields.get("back") == "/me/privacy" else PLACE
+    """The page of a switch: this one, that of all switches, or the feed."""
+    back = fields.get("back", "")
+    return back if back in ("/me/privacy", "/for-you") else PLACE
 
 
 def _back(fields: Mapping[str, str], mark: str = "") -> RedirectResponse:

@@ -36,6 +36,7 @@ from peerscope.record.read.shapes import LISTED_AUTHORS
 from peerscope.record.read.sources import sources_of_record
 from peerscope.web.asked import Asked, asked, page_in
 from peerscope.web.claims import runs_of
+from peerscope.web.meeting import followed, of_work, saved_here
 from peerscope.web.reader import (
     Present,
     for_everyone,
@@ -56,7 +57,20 @@ NUMBER = r"([WATIS])(\d{1,15})"
 SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
-NOT_FOR_ROBOTS = ("/search", "/history", "/for-you", "/me", "/join", "/sign-in", "/reset", "/api/")
+NOT_FOR_ROBOTS = (
+    "/search",
+    "/changes/",
+    "/history",
+    "/for-you",
+    "/saves",
+    "/following",
+    "/report",
+    "/me",
+    "/join",
+    "/sign-in",
+    "/reset",
+    "/api/",
+)
 LETTERS = {place: letter for letter, place in PLACES.items()}
 
 
@@ -101,8 +115,15 @@ def _results(request: Request, wanted: Asked, template: str) -> Response:
             saved=saved,
             shelf=None if who else shelf,
             mine=bool(who or shelf or held_by_account(request)),
+            kept=saved_here(request, works),
+            followed=followed(request, address) if (address := _followable(wanted)) else None,
         )  # fmt: skip
     return own_answer(page) if who or shelf else for_everyone(page)
+
+
+def _followable(wanted: Asked) -> str:
+    """The address by which a search is followed; empty for one that finds everything."""
+    return wanted.address(personal=True) if wanted.query or wanted.active() else ""
 
 
 def _asker(request: Request, who: Present | None, wanted: Asked) -> Asker | None:
@@ -182,6 +203,7 @@ def _work(request: Request, letter: str, number: int) -> Response:
             page=page,
             work=page.work,
             claims=site.overview.of_work(page.identifiers),
+            meeting=of_work(request, session, number),
             near=site.discovery.neighbours("W", number, 8),
             slice=site.discovery.graph_slice("W", number, 40),
             jsonld=site.once(("linked", number, page.work.change_seq), lambda: _jsonld(session, number)),
@@ -235,6 +257,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             shelf=shelf,
             page=page,
             person=page.person,
+            followed=followed(request, f"A{number}"),
             near=site.discovery.neighbours("A", number, 8),
             slice=site.discovery.graph_slice("A", number, 50),
             sort=_sort(given.get("sort")),
@@ -270,6 +293,7 @@ def _entity(request: Request, letter: str, number: int) -> Response:
             shelf=shelf,
             page=page,
             kind=KINDS[letter],
+            followed=followed(request, f"{letter}{number}"),
             near=site.discovery.neighbours("T", number, 12) if letter == "T" else (),
             slice=site.discovery.graph_slice(letter, number, 40),
             sort=_sort(given.get("sort")),

@@ -8,11 +8,18 @@ from peerscope.record.read.entities import EntityPage, entity_page
 from peerscope.record.read.labels import labels_of, topics_of
 from peerscope.record.read.lists import Listed, Listing, cards, listing, recent_works, totals
 from peerscope.record.read.people import NamePage, PersonPage, name_page, person_page
-from peerscope.record.read.resolve import entity_of_identifier, works_of_identifiers
+from peerscope.record.read.resolve import (
+    authors_among,
+    current_people,
+    entity_of_identifier,
+    works_of_identifiers,
+)
 from peerscope.record.read.shapes import Known, Link, PageOf, WorkCard
+from peerscope.record.read.since import ChangedWork, changed_among, changed_of, moment_of
 from peerscope.record.read.works import WorkPage, work_page
 
 __all__ = [
+    "ChangedWork",
     "EntityPage",
     "Known",
     "Link",
@@ -23,11 +30,16 @@ __all__ = [
     "PersonPage",
     "WorkCard",
     "WorkPage",
+    "authors_among",
     "cards",
+    "changed_among",
+    "changed_of",
+    "current_people",
     "entity_of_identifier",
     "entity_page",
     "labels_of",
     "listing",
+    "moment_of",
     "name_page",
     "person_page",
     "recent_works",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import CTE, Select, select, tuple_
 from sqlalchemy.orm import Session
 
-from peerscope.record.models import Identifier, Work
+from peerscope.record.models import Authorship, Identifier, Person, Work
 
 
 def entity_of_identifier(session: Session, entity: str, scheme: str, value: str) -> int | None:
@@ -58,3 +58,39 @@ def bearing(pairs: Iterable[tuple[str, str]]) -> Select[str, str, int, str]:
             tuple_(Identifier.scheme, Identifier.value).in_(sorted(pairs)),
         )
     )
+
+
+def current_people(session: Session, numbers: Iterable[int]) -> dict[int, int]:
+    """Who people are now, where some were joined with others. One statement.
+
+    Args:
+        session: Of the record.
+        numbers: People's numbers; those that the record does not know are left out of the answer.
+    """
+    ways = _ways(numbers)
+    rows = session.execute(
+        select(ways.c.first, ways.c.now)
+        .join(Person, Person.id == ways.c.now)
+        .where(Person.merged_into_id.is_(None))
+    )
+    return {row.first: row.now for row in rows}
+
+
+def authors_among(session: Session, work_id: int, people: Iterable[int]) -> set[int]:
+    """Which of some people are authors of a work, as the record has it now. One statement, or none."""
+    asked = set(people)
+    if not asked:
+        return set()
+    ways = _ways(asked)
+    written = select(ways.c.first).join(Authorship, Authorship.person_id == ways.c.now)
+    return set(session.scalars(written.where(Authorship.work_id == work_id)))
+
+
+def _ways(numbers: Iterable[int]) -> CTE:
+    """From people to everyone that they were joined with since, themselves first."""
+    begin = select(Person.id.label("first"), Person.id.label("now")).where(
+        Person.id.in_(sorted(set(numbers)))
+    )
+    ways = begin.cte("ways", recursive=True)
+    ahead = select(ways.c.first, Person.merged_into_id).join(Person, Person.id == ways.c.now)
+    return ways.union(ahead.where(Person.merged_into_id.is_not(None)))
