@@ -26,16 +26,29 @@ class Settings(BaseSettings):
             the encoder first and encodes in the background.
         retrain_hours: Hours after which a served site trains and publishes again if something is new; 0
             means never.
+        digest_hours: Hours after which a served site looks again who is to get a mail of what is new; 0
+            means never (``peerscope digest`` can be run by the clock instead).
         community_url: SQLAlchemy address of accounts and what they write; empty means SQLite inside
             ``home``.
         sign_up: Who may join: ``open`` (anybody with an e-mail address) or ``closed`` (whom an admin sends a
             link).
+        people_noindex: Which people's pages ask search engines to leave them out: ``none``, ``unclaimed`` or
+            ``all``; besides, an owner may ask for their own.
         mail_from: Sender of the site's mails.
         smtp_host: Mail server; empty means that mails go to the log, for the operator to see.
         smtp_port: Its port.
         smtp_security: ``starttls``, ``tls``, or ``none``.
         smtp_user: Name to sign in to it; empty means without.
         smtp_password: Password to sign in to it.
+        orcid_client_id: Of this site at ORCID; empty means no sign-in with ORCID.
+        orcid_client_secret: Of this site at ORCID.
+        orcid_base: Issuer of the iDs; ORCID's sandbox while trying.
+        oidc_issuer: OpenID provider by which people may sign in; empty means none.
+        oidc_client_id: Of this site there.
+        oidc_client_secret: Of this site there.
+        oidc_label: What the button says of it.
+        oidc_federation: Domain of the institution whose provider it is: signing in there shows that somebody
+            belongs to it. Empty where it shows nothing.
     """
 
     model_config = SettingsConfigDict(env_prefix="PEERSCOPE_", extra="ignore")
@@ -50,14 +63,24 @@ class Settings(BaseSettings):
     encoder: str = "auto"
     encoder_at_once: int = Field(default=10_000, ge=0)
     retrain_hours: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    digest_hours: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     community_url: str = ""
     sign_up: str = Field(default="open", pattern="^(open|closed)$")
+    people_noindex: str = Field(default="none", pattern="^(none|unclaimed|all)$")
     mail_from: str = ""
     smtp_host: str = ""
     smtp_port: int = Field(default=587, ge=1, le=65535)
     smtp_security: str = Field(default="starttls", pattern="^(starttls|tls|none)$")
     smtp_user: str = ""
     smtp_password: SecretStr = SecretStr("")
+    orcid_client_id: str = ""
+    orcid_client_secret: SecretStr = SecretStr("")
+    orcid_base: str = "https://orcid.org"
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_label: str = "your institution"
+    oidc_federation: str = Field(default="", pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)+)?$")
 
     @property
     def record_url(self) -> str:

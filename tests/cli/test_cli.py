@@ -31,6 +31,7 @@ COMMANDS = (
     "export",
     "export-events",
     "trust",
+    "digest",
 )
 
 
@@ -187,6 +188,16 @@ def test_every_command_of_claims_is_documented() -> None:
     for name in names:
         row = re.search(rf"^\| `peerscope reproduce {name}.*$", text, re.MULTILINE)[0]
         options = set(re.findall(r"--[a-z-]+", run("reproduce", name, "--help").stdout))
+        assert options - {"--help"} == set(re.findall(r"`(--[a-z-]+)`", row)), name
+
+
+def test_every_command_of_moderation_is_documented() -> None:
+    from peerscope.cli.moderating import group
+
+    text = (DOCS / "cli.md").read_text()
+    for name in [command.name for command in group.registered_commands]:
+        row = re.search(rf"^\| `peerscope moderation {name}.*$", text, re.MULTILINE)[0]
+        options = set(re.findall(r"--[a-z-]+", run("moderation", name, "--help").stdout))
         assert options - {"--help"} == set(re.findall(r"`(--[a-z-]+)`", row)), name
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,28 @@ def make_account(community: Community):
             return create_account(session, name, role=role)
 
     return make
+
+
+class Clock:
+    """The community's clock, to be moved."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def move(self, by: timedelta) -> None:
+        self.ahead += by
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    """Every module of the community that tells the time tells that of the clock."""
+    import sys
+
+    found = Clock()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("peerscope.community") and callable(getattr(module, "now", None)):
+            monkeypatch.setattr(module, "now", found.now)
+    return found

@@ -94,6 +94,8 @@ def _row(
             found[column.name] = ALLOWED[table.name, column.name]
         elif kind is str:
             found[column.name] = word[: getattr(column.type, "length", None) or 999]
+        elif kind is bytes:
+            found[column.name] = b"bytes"
         elif kind is bool:
             found[column.name] = True
         elif kind is int:

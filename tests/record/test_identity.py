@@ -297,7 +297,7 @@ def test_piece_by_piece_gives_the_same_partition_as_at_once(
 @pytest.mark.shared
 @pytest.mark.slow
 def test_names_alone_against_the_anthologys_own_decisions(sqlite: Database) -> None:
-    """The ACL Anthology tells its authors apart by hand; its ids are hidden here and compared after."""
+    """The ACL Anthology's ids are hidden here and compared after (benchmarks/identity.py says more)."""
     shared = Path(os.environ.get("PEERSCOPE_SHARED", Path(__file__).parents[3] / "shared"))
     file = shared / "data/scholarly/acl.jsonl.zst"
     if not file.exists():
@@ -337,6 +337,6 @@ def test_names_alone_against_the_anthologys_own_decisions(sqlite: Database) -> N
 
     precision = pairs(decided) / pairs(person for _, person in decided)
     recall = pairs(decided) / pairs(truth.values())
-    assert len(decided) / len(truth) > 0.75
-    assert precision > 0.98
-    assert recall > 0.4
+    assert len(decided) / len(truth) > 0.9
+    assert precision > 0.99
+    assert recall > 0.8

@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from pylatexenc.latex2text import LatexNodes2Text
@@ -307,6 +307,7 @@ MESSY = st.lists(
 
 
 @given(MESSY)
+@example("\\textbf{a}\u0300")
 @settings(max_examples=400, deadline=None)
 def test_any_text_becomes_canonical_markup(source):
     for reader in READERS:

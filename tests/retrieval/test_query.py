@@ -179,6 +179,21 @@ def test_paging_cuts_one_order(engine) -> None:
     assert engine.search("images", 20, offset=10_000).hits == ()
 
 
+def test_among_given_items_the_order_is_that_of_their_scores(engine, items) -> None:
+    known = {item.id: item for item in items}
+    asked = sorted(known)[3:40:3]
+    hits = engine.among(known[asked[4]].title, [*reversed(asked), 424242, asked[0]])
+    assert sorted(hit.id for hit in hits) == asked
+    scores = engine.scores(known[asked[4]].title, np.asarray(asked))
+    assert {hit.id: hit.score for hit in hits} == dict(zip(asked, scores.tolist(), strict=True))
+    ranked = [hit.score for hit in hits]
+    assert ranked == sorted(ranked, reverse=True)
+    assert hits[0].id == asked[4]
+    assert hits[0].title_match
+    assert engine.among("anything", [424242]) == ()
+    assert engine.among("", asked) is not None
+
+
 def test_neighbours_leave_out_the_asked(engine) -> None:
     near = engine.neighbours_of([1, 4], 10)
     assert not {1, 4} & set(near.ids.tolist())

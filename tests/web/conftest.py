@@ -211,8 +211,36 @@ def society(site) -> Iterator[Society]:
     from peerscope.community import Community
 
     community = Community(site[0])
-    yield Society(create_app(*site, community=community), community)
+    yield Society(create_app(*site, community=community, address="http://testserver"), community)
     community.close()
+
+
+@pytest.fixture(scope="session")
+def small_society(tmp_path_factory):
+    """Makes a society on an empty record, with settings of its own: for tests of accounts alone."""
+    from peerscope.community import Community
+
+    home, opened = tmp_path_factory.mktemp("small"), []
+    database = Database(f"sqlite:///{home / 'record.sqlite'}")
+    database.migrate()
+
+    def make(address: str = "http://testserver", **settings: object) -> Society:
+        given = Settings(
+            home=home / str(len(opened)),
+            database_url=f"sqlite:///{home / 'record.sqlite'}",
+            site_name="Test site",
+            **settings,
+        )
+        community = Community(given)
+        opened.append(community)
+        discovery = SiteDiscovery(database, given.bundles)
+        made = create_app(given, database, discovery, community=community, address=address)
+        return Society(made, community)
+
+    yield make
+    for community in opened:
+        community.close()
+    database.close()
 
 
 @pytest.fixture(autouse=True)

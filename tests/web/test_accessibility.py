@@ -17,6 +17,8 @@ PLACES = [
     "home", "search", "filtered", "nothing", "works", "work", "crowd", "hostile", "person", "prolific", "trust", "past",
     "topic", "institution", "venue", "name", "people", "nobody", "topics", "about", "error", "claims", "claim", "attempt",
     "for you", "history", "gone",
+    "sign in", "join", "reset",
+    "claim on a record", "correct", "privacy",
 ]  # fmt: skip
 
 
@@ -48,7 +50,13 @@ def places(numbers, site) -> dict[str, str]:
         "for you": "/for-you",
         "history": "/history",
         "gone": "/gone",
+        "sign in": "/sign-in?next=/works",
+        "join": "/join",
+        "reset": "/reset",
         "claims": "/claims",
+        "claim on a record": f"{person}/claim",
+        "correct": f"{person}/correct",
+        "privacy": "/privacy",
         "claim": "/claims/simsiam-9",
         "attempt": f"/attempts/{Store(site[0].reproductions).attempts()[0].id}",
     }

@@ -21,7 +21,7 @@ def test_every_route_and_parameter_of_the_api_is_documented(client) -> None:
         for operation in methods.values():
             named = [one["name"] for one in operation.get("parameters", [])]
             assert path in rows, path
-            assert not named or re.findall(r"`(\w+)`", rows[path]) == named, path
+            assert not named or re.findall(r"`([\w.-]+)`", rows[path]) == named, path
 
 
 def test_every_page_is_documented_and_every_documented_page_answers(client) -> None:

@@ -7,7 +7,17 @@ import sys
 
 import typer
 
-from peerscope.cli import exporting, reports, reproducing, retrieval, stages, trust
+from peerscope.cli import (
+    accounts,
+    domains,
+    exporting,
+    moderating,
+    reports,
+    reproducing,
+    retrieval,
+    stages,
+    trust,
+)
 from peerscope.cli.context import err
 from peerscope.cli.errors import Exit
 
@@ -25,6 +35,9 @@ exporting.register(app)
 retrieval.register(app)
 reproducing.register(app)
 trust.register(app)
+accounts.register(app)
+domains.register(app)
+moderating.register(app)
 
 
 def main() -> None:

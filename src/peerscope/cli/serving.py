@@ -16,6 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from peerscope.cli.context import err, out
 from peerscope.cli.errors import CommandError
 from peerscope.community import Community
+from peerscope.community.claim_merges import follow_merges
+from peerscope.community.digesting import Digesting
+from peerscope.community.digests import NO_ADDRESS
+from peerscope.community.expiry import remind_of_expiry
+from peerscope.community.hearing import follow_news
+from peerscope.community.openid import check_settings
 from peerscope.discover import SiteDiscovery
 from peerscope.discover.improving import improving
 from peerscope.discover.pipeline import figures_file
@@ -25,6 +31,7 @@ from peerscope.record import Database
 from peerscope.retrieval.files.models import ServedModels
 from peerscope.settings import Settings
 from peerscope.web import create_app
+from peerscope.web.feeds import searching
 from peerscope.web.servable import create_servable_app
 
 
@@ -33,8 +40,10 @@ def serve_site(settings: Settings, database: Database) -> None:
 
     Raises:
         CommandError: The port is taken.
-        ValueError: The bundle in service cannot be read; the operator is told, not every reader.
+        ValueError: The bundle in service cannot be read, or settings contradict each other; the operator is
+            told, not every reader.
     """
+    check_settings(settings)
     discovery = SiteDiscovery(database, settings.bundles, settings.index)
     discovery.status()
     listener = _bound(settings.host, settings.port)
@@ -44,17 +53,25 @@ def serve_site(settings: Settings, database: Database) -> None:
     except (ValueError, SQLAlchemyError) as error:
         err.print(f"[bold red]Without histories of readers:[/] {error}", highlight=False)
     community = Community(settings)
-    app = create_app(settings, database, discovery, readers, community=community)
-    out.print(f"Serving {settings.site_name} at {_address(listener)} (Ctrl-C stops it)")
+    address = _address(listener)
+    with community.writing() as people, database.session() as record:
+        remind_of_expiry(people)
+        follow_merges(people, record)
+    app = create_app(settings, database, discovery, readers, community=community, address=address)
+    out.print(f"Serving {settings.site_name} at {address} (Ctrl-C stops it)")
     link = community.first_admin()
     if link is not None:
-        base = settings.base_url.rstrip("/") or _address(listener).rstrip("/")
+        base = app.state.site.address
         out.print(f"There is no admin yet; this link makes the first one: {base}/join/{link}")
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     _spare_what_stands()
     # uvicorn raises the signal again when it has ended: the background work is to be ended too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    with improving(settings), _retraining(settings, database):
+    with (
+        improving(settings),
+        _retraining(settings, database),
+        _digesting(settings, community, database, discovery),
+    ):
         uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -65,6 +82,28 @@ def _retraining(settings: Settings, database: Database) -> Iterator[None]:
         yield
         return
     schedule = Retraining(settings, database, settings.retrain_hours, figures_file(settings))
+    schedule.start()
+    try:
+        yield
+    finally:
+        schedule.stop()
+
+
+@contextmanager
+def _digesting(
+    settings: Settings, community: Community, database: Database, discovery: SiteDiscovery
+) -> Iterator[None]:
+    """The mails of `Settings.digest_hours`, if it is set, while the block runs."""
+    if not settings.digest_hours:
+        yield
+        return
+    if not settings.base_url:
+        err.print(f"[bold red]Without mails of what is new:[/] {NO_ADDRESS}", highlight=False)
+        yield
+        return
+    schedule = Digesting(
+        community, database, follow_news(searching(discovery)), settings.digest_hours
+    )
     schedule.start()
     try:
         yield

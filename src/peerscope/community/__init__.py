@@ -8,6 +8,7 @@ what readers let the site keep without an account in `discover.readers`.
 from peerscope.community.database import CommunityDatabase, open_community
 from peerscope.community.errors import (
     CommunityError,
+    ElsewhereError,
     NotAllowedError,
     NotThereError,
     TooOftenError,
@@ -18,6 +19,7 @@ __all__ = [
     "Community",
     "CommunityDatabase",
     "CommunityError",
+    "ElsewhereError",
     "NotAllowedError",
     "NotThereError",
     "TooOftenError",

@@ -7,27 +7,40 @@ and a wrong name takes as long to refuse as a wrong password.
 from __future__ import annotations
 
 import re
+import threading
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
+from zxcvbn import zxcvbn
 
 from peerscope.community import audit
 from peerscope.community.errors import CommunityError, NotAllowedError, NotThereError
 from peerscope.community.models import Account
 from peerscope.community.proofs import add_proof
 from peerscope.community.sessions import close_all
+from peerscope.community.tickets import withdraw
 from peerscope.community.times import now
 
 ROLES = ("member", "moderator", "admin")
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 256
 """Characters; no rule asks for kinds of characters (OWASP ASVS 5.0, 6.2)."""
 
+LEAST_GUESSES = 10**8
+"""zxcvbn's score 3 of 4: more than can be tried against a slow hash by whoever steals the table."""
+
+CONTEXT = ("peerscope", "research", "discovery", "orcid", "password", "moderator", "admin")
+"""Words that go with this site, and so are tried first."""
+
 LONGEST_NAME, LONGEST_EMAIL = 100, 254
 WRONG = "This address and this password do not belong together."
+SUSPENDED = "This account is suspended; the operator of this site can say why."
 
 _hasher = PasswordHasher()
+_guessing = (
+    threading.Lock()
+)  # zxcvbn puts what it is told of the account into a table of its module
 _NOBODY = _hasher.hash("the password of nobody")
 _EMAIL = re.compile(r"[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]+@[^\s@.]+(\.[^\s@.]+)+")
 
@@ -66,15 +79,30 @@ def checked_password(given: str, *others: str) -> str:
         others: What it must not be: the name, the address.
 
     Raises:
-        CommunityError: It is too short, too long, one character over and over, or the name or address.
+        CommunityError: It is too short, too long, or too easy to guess.
     """
     if not SHORTEST_PASSWORD <= len(given) <= LONGEST_PASSWORD:
         raise CommunityError(
             f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters; a few words do."
         )
-    if len(set(given)) < 5 or given.casefold() in {other.casefold() for other in others}:
+    if len(set(given)) < 5 or guesses(given, *others) < LEAST_GUESSES:
         raise CommunityError("This password is too easy to guess; take a few words instead.")
     return given
+
+
+def guesses(password: str, *others: str) -> int:
+    """How many guesses zxcvbn expects somebody to need who knows common passwords, words and habits.
+
+    Args:
+        password: As typed; what follows the first 72 characters is not looked at.
+        others: What whoever guesses knows of the account: name, address.
+    """
+    known = {*CONTEXT, *others}
+    for one in others:
+        parts = re.split(r"[\W_]+", one)
+        known |= {*parts, "".join(parts)}
+    with _guessing:
+        return int(zxcvbn(password[:72], sorted(known - {""}))["guesses"])
 
 
 def create_account(
@@ -135,15 +163,32 @@ def sign_in(session: Session, email: str, password: str) -> int:
         address = ""
     found = session.scalar(select(Account).where(Account.email == address))
     kept = found.password if found is not None and found.password else _NOBODY
-    try:
-        _hasher.verify(kept, password[:LONGEST_PASSWORD])
-    except (VerificationError, InvalidHashError) as error:
-        raise CommunityError(WRONG) from error
-    if found is None or kept is _NOBODY:
+    if not _is_right(kept, password) or found is None or kept is _NOBODY:
         raise CommunityError(WRONG)
     if found.state != "active":
-        raise NotAllowedError("This account is suspended; the operator of this site can say why.")
+        raise NotAllowedError(SUSPENDED)
     return found.id
+
+
+def check_password(session: Session, account_id: int, password: str) -> None:
+    """Refuse whoever does not know an account's password.
+
+    Raises:
+        CommunityError: It is not the account's, or the account has none.
+    """
+    account = session.get(Account, account_id)
+    kept = account.password if account is not None and account.password else _NOBODY
+    if not _is_right(kept, password) or kept is _NOBODY:
+        raise CommunityError("This is not the password of your account.")
+
+
+def _is_right(kept: str, password: str) -> bool:
+    if len(password) > LONGEST_PASSWORD:
+        password = ""  # nobody's, and refused as slowly as the others
+    try:
+        return _hasher.verify(kept, password)
+    except (VerificationError, InvalidHashError):
+        return False
 
 
 def set_password(session: Session, account_id: int, password: str, keep: int | None = None) -> None:
@@ -158,6 +203,7 @@ def set_password(session: Session, account_id: int, password: str, keep: int | N
         raise NotThereError("There is no such account any more.")
     account.password = _hasher.hash(checked_password(password, account.name, account.email or ""))
     close_all(session, account_id, keep)
+    withdraw(session, account_id, "reset", "email")
     audit.record(session, audit.actor_of(account_id), "password.set", f"account:{account_id}")
 
 

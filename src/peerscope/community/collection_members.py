@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from peerscope.community.times import now, utc
 
 ROLES = {"editor": "may change its works", "viewer": "may read it"}
 MOST_MEMBERS = 50
+_GUEST = re.compile(r"([UA])([1-9]\d{0,14})", re.ASCII)
 WAITING = "There is no such invitation."
 
 
@@ -90,6 +92,27 @@ def invite(session: Session, account_id: int, collection_id: int, guest_id: int,
         session, audit.actor_of(account_id), "collection.invite", target,
         guest=guest_id, role=role,
     )  # fmt: skip
+
+
+def guest_of(session: Session, given: str) -> int:
+    """The account that an owner names, as ``U12``, or as the person ``A12`` that it claimed.
+
+    Raises:
+        CommunityError: It is neither.
+        NotThereError: No account has claimed that person.
+    """
+    match = _GUEST.fullmatch(given.strip().upper())
+    if match is None:
+        raise CommunityError(
+            "Name an account by its number, as U12, or by a claimed person, as A12."
+        )
+    letter, number = match[1], int(match[2])
+    if letter == "U":
+        return number
+    found = session.scalar(select(Account.id).where(Account.person_id == number))
+    if found is None:
+        raise NotThereError(f"No account has claimed A{number}, so nobody can be invited by it.")
+    return found
 
 
 def answer(session: Session, account_id: int, collection_id: int, *, accept: bool) -> None:

@@ -12,9 +12,13 @@ from typing import Any
 
 from sqlalchemy import event
 
+# Each names tables of its own; only together the metadata is whole.
+import peerscope.community.claiming_models
 import peerscope.community.meeting_models
+import peerscope.community.passkey_models
 import peerscope.community.reading_models
-import peerscope.community.trust.models  # noqa: F401 - completes the metadata
+import peerscope.community.talk_models
+import peerscope.community.trust.models  # noqa: F401
 from peerscope.record import Database
 from peerscope.settings import Settings
 

@@ -15,6 +15,10 @@ class NotThereError(CommunityError):
     """What it is about does not exist, or not for this account."""
 
 
+class ElsewhereError(CommunityError):
+    """Another server that is needed for it does not answer, or not as it should."""
+
+
 class TooOftenError(CommunityError):
     """Asked more often than the site answers.
 

@@ -19,12 +19,22 @@ from sqlalchemy.orm import Session
 
 from peerscope.community import (
     audit,
+    blocks,
+    changes,
     collection_works,
+    conversations,
+    digests,
     follows,
+    invitations,
+    moderation,
+    notices,
+    private_feed,
+    profiles,
     reactions,
     reading,
     reviews,
     saves,
+    vouching,
 )
 from peerscope.community.accounts import admins
 from peerscope.community.database import CommunityDatabase
@@ -34,7 +44,6 @@ from peerscope.community.models import (
     AuditEntry,
     Base,
     Login,
-    Notice,
     Proof,
     Report,
     Ticket,
@@ -67,15 +76,17 @@ LABELS = {
 
 
 def exported_account(session: Session, account_id: int) -> dict[str, object]:
-    """The account itself: proofs, sessions, sign-ins, links, notices, reports, lines of the audit log.
+    """The account itself: proofs, sessions, sign-ins, passkeys, links, lines of the audit log.
 
     Secrets are kept as hashes only, and are no use to anybody: they are left out.
     """
     account = _account(session, account_id)
 
-    def rows(table: type[Base], of: str = "account_id") -> list[dict[str, object]]:
+    def rows(table: type[Base]) -> list[dict[str, object]]:
         columns = table.__table__.c
-        statement = select(table.__table__).where(columns[of] == account_id).order_by(columns.id)
+        statement = (
+            select(table.__table__).where(columns.account_id == account_id).order_by(columns.id)
+        )
         return [_plain(dict(row)) for row in session.execute(statement).mappings()]
 
     lines = session.execute(
@@ -102,15 +113,10 @@ def exported_account(session: Session, account_id: int) -> dict[str, object]:
             "created_at": utc(account.created_at).isoformat(),
         },
         "proofs": rows(Proof),
-        "vouched_for_others": [
-            {"kind": one["kind"], "at": one["verified_at"], "note": one["note"]}
-            for one in rows(Proof, "verifier_id")
-        ],
         "sessions": rows(SignIn),
         "sign_ins": rows(Login),
         "links": rows(Ticket),
-        "notices": rows(Notice),
-        "reports": rows(Report),
+        "passkeys": changes.exported(session, account_id)["passkeys"],
         "audit_log": [dict(line) for line in lines],
     }
 
@@ -118,11 +124,20 @@ def exported_account(session: Session, account_id: int) -> dict[str, object]:
 PARTS: tuple[Callable[[Session, int], Mapping[str, object]], ...] = (
     exported_account,
     reading.exported,
-    saves.exported,
+    profiles.exported,
+    vouching.exported,
     follows.exported,
+    saves.exported,
     collection_works.exported,
     reactions.exported,
     reviews.exported,
+    invitations.exported,
+    conversations.exported,
+    blocks.exported,
+    notices.exported,
+    digests.exported,
+    private_feed.exported,
+    moderation.exported,
     replies.exported,
 )
 """Where the parts of an export come from: the ``exported`` of every feature that keeps something."""
@@ -142,7 +157,9 @@ def exported(session: Session, account_id: int) -> dict[str, object]:
     """Everything that the community's database keeps of an account, as plain values."""
     found: dict[str, object] = {}
     for part in PARTS:
-        found |= part(session, account_id)
+        for name, kept in part(session, account_id).items():
+            assert name not in found, name
+            found[name] = kept
     return found
 
 

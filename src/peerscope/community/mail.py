@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import smtplib
 import ssl
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 from urllib.parse import urlsplit
 
@@ -14,15 +17,18 @@ from peerscope.settings import Settings
 
 log = logging.getLogger("peerscope.mail")
 TIMEOUT = 20.0
+UNFOLDED = SMTP.clone(max_line_length=900)
+"""Long links stay in one piece: folded, they would be encoded in headers, where programs look for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A plain-text mail to one address."""
+    """A plain-text mail to one address, with headers of its own if it has some."""
 
     to: str
     subject: str
     text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Mailer:
@@ -43,20 +49,22 @@ class Mailer:
             return True
         try:
             self._deliver(self._message(mail))
-        except (OSError, smtplib.SMTPException):
+        except (OSError, ValueError, smtplib.SMTPException):
             log.exception("A mail could not be sent (%s).", mail.subject)
             return False
         return True
 
     def _message(self, mail: Mail) -> EmailMessage:
-        message = EmailMessage()
+        message = EmailMessage(policy=UNFOLDED)
         host = urlsplit(self._settings.base_url).hostname or "localhost"
         message["From"] = self._settings.mail_from or f"peerscope@{host}"
-        message["To"] = mail.to
+        message["To"] = Address(addr_spec=mail.to)  # refuses what is more than one address
         message["Subject"] = " ".join(mail.subject.split())
         message["Date"] = formatdate()
         message["Message-ID"] = make_msgid(domain=host)
         message["Auto-Submitted"] = "auto-generated"
+        for name, value in mail.headers.items():
+            message[name] = value
         message.set_content(mail.text)
         return message
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 import time
+from datetime import datetime, timedelta
 
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from peerscope.community.errors import TooOftenError
+from peerscope.community.times import now
 
 RULES = {
     "sign-in": "10 per 10 minute",  # one account, or one address
     "sign-in.address": "60 per 10 minute",
     "mail": "3 per hour",  # to one e-mail address
     "mail.address": "20 per hour",
+    "claim": "6 per day",  # claims on records, of one account
+    "claim.ask": "6 per day",
+    "domain": "6 per day",
+    "vouch.link": "10 per day",
+    "correct.address": "5 per day",  # requests about a person's page, from one address
     "review": "10 per day",
     "reply": "50 per day",
     "reaction": "100 per day",
@@ -25,8 +32,21 @@ RULES = {
     "write": "120 per 10 minute",
     "write.day": "1500 per day",
     "export": "10 per hour",  # of everything an account owns
+    "invitation": "10 per day",
+    "invitation.young": "2 per day",
+    "message": "60 per 10 minute",
+    "message.young": "20 per hour",
+    "review.young": "3 per day",
+    "report": "20 per day",
+    "report.young": "5 per day",
 }
-"""What is limited, and how often it may be done; rooms and routes add theirs with `Rates.rule`."""
+"""What is limited, and how often it may be done; rooms and routes add theirs with `Rates.rule`.
+
+A rule that ends in ``.young`` is the one for accounts of less than a day (`Rates.spend_of`).
+"""
+
+YOUNG = timedelta(days=1)
+"""An account of less than this gets by with less, so that many fresh ones are of little use to a spammer."""
 
 
 class Rates:
@@ -56,6 +76,15 @@ class Rates:
             reset = self._limiter.get_window_stats(item, *keys).reset_time
             seconds = max(1, math.ceil(reset - time.time()))
             raise TooOftenError(f"That was often enough for now; {_wait(seconds)}.", seconds)
+
+    def spend_of(self, name: str, account_id: int, joined_at: datetime) -> None:
+        """Count one use by an account, under the tighter rule while it is young.
+
+        Raises:
+            TooOftenError: There were as many as the rule allows; this one is not counted.
+        """
+        young = now() - joined_at < YOUNG
+        self.spend(f"{name}.young" if young else name, account_id)
 
     def spent(self, name: str, *who: object) -> bool:
         """Whether nothing more is left under a rule; counts nothing."""

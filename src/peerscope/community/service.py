@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from sqlalchemy.orm import Session
 
 from peerscope.community.accounts import admins
+from peerscope.community.consenting import CONSENTS
 from peerscope.community.database import CommunityDatabase, open_community
 from peerscope.community.mail import Mailer
+from peerscope.community.openid import SignInElsewhere
+from peerscope.community.person_settings import KeptPeople
 from peerscope.community.rates import Rates
 from peerscope.community.tickets import issue
 from peerscope.settings import Settings
@@ -28,6 +31,9 @@ class Community:
         self.database = database or open_community(settings)
         self.rates = Rates()
         self.mailer = Mailer(settings)
+        self.elsewhere = SignInElsewhere(settings)
+        self.kept = KeptPeople(self.reading)
+        self.consents = CONSENTS
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session as Orm
 
 from peerscope.community import audit
 from peerscope.community.models import Account, Session
+from peerscope.community.notices import unread_column
 from peerscope.community.proofs import level_column
 from peerscope.community.times import now, utc
 from peerscope.community.tokens import hashed, new_secret
@@ -39,6 +40,9 @@ class SignedIn:
     person_id: int | None
     proved_at: datetime
     seen_at: datetime
+    joined_at: datetime
+    unread: int = 0
+    """Notices that were not read yet."""
 
     @property
     def is_moderator(self) -> bool:
@@ -80,6 +84,7 @@ def find_session(session: Orm, secret: str) -> SignedIn | None:
         select(
             Session.id, Session.proved_at, Session.seen_at, Account.id.label("account_id"),
             Account.name, Account.role, Account.person_id, level_column().label("level"),
+            Account.created_at, unread_column().label("unread"),
         )
         .join(Account, Account.id == Session.account_id)
         .where(
@@ -91,7 +96,7 @@ def find_session(session: Orm, secret: str) -> SignedIn | None:
         return None
     return SignedIn(
         row.id, row.account_id, row.name, row.role, row.level, row.person_id,
-        utc(row.proved_at), utc(row.seen_at),
+        utc(row.proved_at), utc(row.seen_at), utc(row.created_at), row.unread,
     )  # fmt: skip
 
 

@@ -33,8 +33,9 @@ def clean_text(given: str, most: int, what: str, *, least: int = 1) -> str:
 
 
 def clean_line(given: str, most: int, what: str, *, least: int = 1) -> str:
-    """As `clean_text`, in one line."""
-    return clean_text(" ".join(given.split()), most, what, least=least)
+    """As `clean_text`, in one line, with single blanks."""
+    seen = "".join(c for c in given if _visible(c) or c.isspace())
+    return clean_text(" ".join(seen.split()), most, what, least=least)
 
 
 def _visible(character: str) -> bool:

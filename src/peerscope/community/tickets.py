@@ -19,6 +19,10 @@ HOLDS = {
     "reset": timedelta(hours=1),
     "email": timedelta(hours=24),
     "domain": timedelta(hours=24),
+    "oidc": timedelta(minutes=10),
+    "newcomer": timedelta(minutes=30),
+    "passkey": timedelta(minutes=10),
+    "vouch": timedelta(days=30),
 }
 """Kind of a link to how long it holds."""
 
@@ -53,6 +57,11 @@ def issue(session: Session, kind: str, account_id: int | None = None, value: str
     )  # fmt: skip
     session.flush()
     return secret
+
+
+def withdraw(session: Session, account_id: int, *kinds: str) -> None:
+    """Let the links of an account hold no longer."""
+    session.execute(delete(Ticket).where(Ticket.account_id == account_id, Ticket.kind.in_(kinds)))
 
 
 def look(session: Session, kind: str, secret: str) -> Held:

@@ -2,28 +2,74 @@
 
 Conservative on purpose: joining two people is worse than leaving a work without a person, because the
 page then states something false of both. Nothing joins against contradictory identifiers or written-out
-names, and two places in one work are never one person.
+names, and two places in one work are never one person. The more works two groups hold, the more often chance
+links them, and the more links it takes to join them (`links_needed`).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations, pairwise
+from math import ceil, e, lgamma, log
 
 from peerscope.record.evidence import (
+    CHANCE,
     Bearer,
     Link,
     Surroundings,
     own_citations,
+    printed_affiliations,
     shared_coauthors,
     shared_institutions,
     shared_subjects,
 )
 from peerscope.record.names import Name, compatible
 
-RULES = (own_citations, shared_coauthors, shared_institutions, shared_subjects)
-"""Strongest first: what is joined early decides what is contradictory later."""
+RULES = (
+    shared_coauthors,
+    own_citations,
+    printed_affiliations,
+    shared_institutions,
+    shared_subjects,
+)
+"""Strongest first: what is joined early decides what is contradictory later, and what needs more links."""
+
+STRANGERS_LINKED = 0.001
+"""Share of the pairs of works by two namesakes that some rule links all the same.
+
+Measured as 0.0008 on people of the ACL Anthology's fit blocks who were given one name in groups of 2 to 16
+(docs/benchmarks/identity.md).
+"""
+NAMESAKES_ALONE = CHANCE
+"""Namesakes expected at most for a written-out name to speak for itself."""
+NAME_ALONE_YEARS = 20
+"""Years without a work of the name after which the name alone says nothing: it may be the next generation."""
+NAME_ALONE_GROUPS = 100
+"""Groups that nothing but the name connects, at most: nobody in the ACL Anthology has more than 80, and what
+has more is a placeholder ("Unknown Author") rather than a person."""
+
+
+def links_needed(works: int, others: int, namesakes: float) -> int:
+    """Different links that it takes to join two groups of works under one name.
+
+    The fewest that chance gives two strangers less than once in twenty (`CHANCE`), as a Poisson law
+    estimates it; one for small groups, and one for names that have no namesake to expect.
+
+    Args:
+        works: Works of one group.
+        others: Works of the other.
+        namesakes: Other people expected under the name; one is the most that counts.
+    """
+    expected = STRANGERS_LINKED * works * others * min(namesakes, 1.0)
+    if expected <= CHANCE:
+        return 1
+    # expected^n / n! falls from n = expected on, and is small enough soon after n = e x expected.
+    counts = range(max(1, ceil(expected)), ceil(e * expected) + 64)
+    rarity = bisect_left(counts, -log(CHANCE), key=lambda n: lgamma(n + 1) - n * log(expected))
+    return counts[rarity]
 
 
 class Groups:
@@ -110,10 +156,9 @@ class Block:
         """One decision for each bearer, in their order; clusters are numbered within the block."""
         if len(self._clusters) > 1:
             links = list(self._links())
-            for rule, shared, places in links:
-                self._join_written_out(rule, shared, places)
-            for rule, shared, places in links:
-                self._join_same_initials(rule, shared, places)
+            self._join_linked(links, full=True)
+            self._join_rare_names()
+            self._join_linked(links, full=False)
             self._attach_initials(links)
         return self._decide()
 
@@ -125,22 +170,101 @@ class Block:
     def _full(self, place: int) -> bool:
         return self.bearers[place].name.has_full_given
 
-    def _join_written_out(self, rule: str, shared: str, places: list[int]) -> None:
-        seen: list[int] = []
-        for place in places:
-            if not self._full(place):
-                continue
-            if not any(self._join(place, other, rule, shared) for other in seen):
-                seen.append(place)
+    def _join_linked(self, links: list[Link], *, full: bool) -> None:
+        """Join written-out names, or equal abbreviated ones, on as many links as it takes."""
+        while links:
+            links = self._pass(links, full)
 
-    def _join_same_initials(self, rule: str, shared: str, places: list[int]) -> None:
-        first: dict[Name, int] = {}
-        for place in places:
-            name = self.bearers[place].name
-            if not name.has_full_given and name in first:
-                self._join(place, first[name], rule, shared)
-            elif not name.has_full_given:
-                first[name] = place
+    def _pass(self, links: list[Link], full: bool) -> list[Link]:
+        """Go through the links once; those that a later pass may need, none if nothing was joined."""
+        met: dict[tuple[int, int], set[tuple[str, str]]] = defaultdict(set)
+        short: list[Link] = []
+        joined = False
+        for link in links:
+            rule, shared, places = link
+            seen: list[int] = []
+            waits = False
+            for place in (p for p in places if self._full(p) == full):
+                for other in seen:
+                    if self._of[place] == self._of[other]:
+                        break
+                    if not full and self.bearers[place].name != self.bearers[other].name:
+                        continue
+                    enough = self._enough(place, other, link, met)
+                    if enough and self._join(place, other, rule, self._because(enough, shared)):
+                        joined = True
+                        break
+                    waits = waits or not enough
+                else:
+                    seen.append(place)
+            if waits:
+                short.append(link)
+        return short if joined else []
+
+    def _enough(
+        self,
+        place: int,
+        other: int,
+        link: Link,
+        met: dict[tuple[int, int], set[tuple[str, str]]],
+    ) -> int:
+        """The number of links between the clusters of two bearers, 0 while it is too small."""
+        a, b = sorted((self._of[place], self._of[other]))
+        one, two = self.bearers[place], self.bearers[other]
+        # Each citation is a link of its own; a coauthor is one, however many works share them.
+        pair = sorted((one.work, two.work)) if link[0] == "name+citation" else ""
+        links = met[a, b]
+        links.add((f"{link[0]}{pair}", link[1]))
+        works = len(self._clusters[a].works), len(self._clusters[b].works)
+        if works[0] * works[1] * STRANGERS_LINKED <= CHANCE:
+            return len(links)
+        namesakes = max(self.around.namesakes(one.name), self.around.namesakes(two.name))
+        return len(links) if len(links) >= links_needed(*works, namesakes) else 0
+
+    @staticmethod
+    def _because(links: int, shared: str) -> str:
+        more = f", the strongest of {links} links between two groups of works" if links > 1 else ""
+        return f"Compatible names and {shared}{more}."
+
+    def _join_rare_names(self) -> None:
+        """Equal written-out names are one person's where the record leaves hardly room for a second."""
+        by_name: dict[tuple[str, str, str, str], list[int]] = defaultdict(list)
+        for place, bearer in enumerate(self.bearers):
+            name = bearer.name
+            if name.has_full_given and name.given:
+                key = (name.particles, name.family, "".join(name.given), name.suffix)
+                by_name[key].append(place)
+        for places in by_name.values():
+            first: dict[int, int] = {}
+            for place in places:
+                first.setdefault(self._of[place], place)
+            if not 1 < len(first) <= NAME_ALONE_GROUPS or not self._one_person_by_name(list(first)):
+                continue
+            namesakes = max(self.around.namesakes(self.bearers[p].name) for p in places)
+            if namesakes <= NAMESAKES_ALONE:
+                why = (
+                    f"The written-out name is rare: {namesakes:.3f} other people of this name "
+                    "would be expected in the record."
+                )
+                start, *others = first.values()
+                for place in others:
+                    self._join(start, place, "name", why)
+
+    def _one_person_by_name(self, numbers: list[int]) -> bool:
+        """Whether nothing shows that clusters of one name are several people's, or generations apart."""
+        # One contradiction proves that the name is borne by two: then it decides nothing for the others.
+        clusters = [self._clusters[number] for number in numbers]
+        works = {work for cluster in clusters for work in cluster.works}
+        if len(works) < sum(len(cluster.works) for cluster in clusters):
+            return False
+        groups = {cluster.group for cluster in clusters} - {-1}
+        if any(self.groups.contradict(a, b) for a, b in combinations(sorted(groups), 2)):
+            return False
+        names = {name for cluster in clusters for name in cluster.names}
+        if not all(compatible(a, b) for a, b in combinations(names, 2)):
+            return False
+        years = sorted(self.around.years[w] for w in works if w in self.around.years)
+        return all(later - earlier <= NAME_ALONE_YEARS for earlier, later in pairwise(years))
 
     def _attach_initials(self, links: list[Link]) -> None:
         """An abbreviated name joins a written-out one if the evidence leads to one cluster alone."""
@@ -157,7 +281,7 @@ class Block:
         for candidates in leads.values():
             if len(candidates) == 1:
                 place, other, rule, shared = next(iter(candidates.values()))
-                self._join(place, other, rule, shared)
+                self._join(place, other, rule, self._because(1, shared))
 
     def _may_join(self, a: int, b: int) -> bool:
         one, two = self._clusters[a], self._clusters[b]
@@ -167,7 +291,7 @@ class Block:
             return False
         return all(compatible(x, y) for x in one.names for y in two.names)
 
-    def _join(self, place: int, other: int, rule: str, shared: str) -> bool:
+    def _join(self, place: int, other: int, rule: str, why: str) -> bool:
         """Join the clusters of two bearers; whether they are one now."""
         a, b = self._of[place], self._of[other]
         if a != b:
@@ -185,8 +309,8 @@ class Block:
                 self.groups.join(keep.group, gone.group)
             keep.group = max(keep.group, gone.group)
             gone.places = []
-        self._why.setdefault(place, (rule, shared))
-        self._why.setdefault(other, (rule, shared))
+        self._why.setdefault(place, (rule, why))
+        self._why.setdefault(other, (rule, why))
         return True
 
     def _decide(self) -> list[Decision]:
@@ -222,8 +346,7 @@ class Block:
     def _decision(self, place: int, number: int, clusters: int, rivals: int) -> Decision:
         cluster, name = self._clusters[number], self.bearers[place].name
         if place in self._why:
-            rule, shared = self._why[place]
-            return Decision(number, rule, f"Compatible names and {shared}.")
+            return Decision(number, *self._why[place])
         if cluster.group >= 0:
             return Decision(number, "id", "")
         if len(cluster.works) > 1:
@@ -234,7 +357,10 @@ class Block:
             return Decision(
                 number, "name", "No other written-out name in the record could be the same."
             )
-        missing = "no shared coauthor, own citation, institution or subject connects them"
+        missing = (
+            "no shared coauthor, own citation, affiliation, institution or subject connects them "
+            "beyond what chance would"
+        )
         if not name.has_full_given:
             missing += ", and the given name is abbreviated"
         return Decision(

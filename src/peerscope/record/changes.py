@@ -41,15 +41,19 @@ def _set_deleted(session: Session, work_ids: Iterable[int], *, deleted: bool) ->
     ids = Ids(session.connection())
     wrong_state = Work.deleted_at.is_(None) if deleted else Work.deleted_at.is_not(None)
     count = 0
+    # Whoever harvests by date learns of a work that came back by the date of its change.
+    moment = (
+        {"deleted_at": datetime.now(UTC)}
+        if deleted
+        else {"deleted_at": None, "updated_at": datetime.now(UTC)}
+    )
     for part in chunks(work_ids):
         found = session.scalars(select(Work.id).where(Work.id.in_(part), wrong_state)).all()
         for work_id in found:
             session.execute(
                 update(Work)
                 .where(Work.id == work_id)
-                .values(
-                    deleted_at=datetime.now(UTC) if deleted else None, change_seq=ids.take("change")
-                )
+                .values(change_seq=ids.take("change"), **moment)
             )
         count += len(found)
     ids.save()

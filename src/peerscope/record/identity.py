@@ -39,7 +39,9 @@ from peerscope.record.models import (
 )
 from peerscope.record.names import parse_name
 from peerscope.record.people import Cluster, Written, write_people
+from peerscope.record.rarity import RecordNames
 from peerscope.record.runs import Progress
+from peerscope.record.text import name_key
 
 WATERMARK = "identity"
 EVENT = "event:"
@@ -336,8 +338,26 @@ class _Scope:
         numbers = None if self._whole else [b.authorship for b in self.bearers]
         for authorship, institution in self._select(at, 0, numbers):
             institutions[authorship].append(institution)
+        printed = select(author.c.id, author.c.raw_affiliation).where(
+            author.c.raw_affiliation.is_not(None)
+        )
+        affiliations = {a: intern(name_key(t)) for a, t in self._select(printed, 0, numbers)}
+        dated = select(work.c.id, work.c.publication_year).where(
+            work.c.publication_year.is_not(None)
+        )
+        years = dict(map(tuple, self._select(dated, 0, wanted)))
         total = self._connection.scalar(select(func.count()).select_from(work)) or 0
-        return Surroundings(total, names, frequency, cites, institutions, self._subjects(wanted))
+        return Surroundings(
+            total,
+            names,
+            frequency,
+            cites,
+            institutions,
+            self._subjects(wanted),
+            affiliations,
+            years,
+            RecordNames(self._connection).namesakes,
+        )
 
     def _select(self, query: Any, column: int, values: Iterable[Any] | None) -> Iterable[Any]:
         if values is None:

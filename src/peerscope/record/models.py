@@ -113,6 +113,11 @@ class Work(Base):
     """
 
     __tablename__ = "work"
+    # Rows are wide (abstracts): works in sight are counted and listed by these alone.
+    __table_args__ = tuple(
+        Index(f"work_in_sight_{column}", "deleted_at", column)
+        for column in ("publication_year", "type", "cited_by_count", "venue_id")
+    )
     id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     title: Mapped[str] = mapped_column(Text)
     title_markup: Mapped[str | None] = mapped_column(Text)
@@ -184,6 +189,7 @@ class Person(Base):
     """A person as far as the record can tell them apart; ``rule`` says how the record was made."""
 
     __tablename__ = "person"
+    __table_args__ = (Index("person_in_sight", "merged_into_id", "works_count"),)
     id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     display_name: Mapped[str] = mapped_column(Text)
     name_key: Mapped[str] = mapped_column(Text, index=True)

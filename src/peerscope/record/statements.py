@@ -28,7 +28,15 @@ def parsed_works(session: Session) -> Iterator[ParsedWork]:
         if not works:
             return
         last = works[-1]
-        yield from _parsed(session, works, sources)
+        yield from (work for _, work in _parsed(session, works, sources))
+
+
+def parsed_among(session: Session, numbers: Sequence[int]) -> dict[int, ParsedWork]:
+    """Some works in sight as shown, by number; those that are not there are left out. Three statements."""
+    in_sight = select(Work.id).where(Work.id.in_(numbers), Work.deleted_at.is_(None))
+    works = list(session.scalars(in_sight.order_by(Work.id)))
+    found = _parsed(session, works, read_sources(session.connection()))
+    return dict(found)
 
 
 def parsed_of(session: Session, numbers: Sequence[int]) -> Iterator[ParsedWork]:
@@ -38,19 +46,21 @@ def parsed_of(session: Session, numbers: Sequence[int]) -> Iterator[ParsedWork]:
         part = numbers[start : start + CHUNK]
         query = select(Work.id).where(Work.id.in_(part), Work.deleted_at.is_(None))
         in_sight = set(session.scalars(query))
-        yield from _parsed(session, [number for number in part if number in in_sight], sources)
+        there = [number for number in part if number in in_sight]
+        yield from (work for _, work in _parsed(session, there, sources))
 
 
 def parsed_work(session: Session, number: int) -> ParsedWork | None:
     """One work in sight as shown; ``None`` where there is none. Three statements."""
     in_sight = select(Work.id).where(Work.id == number, Work.deleted_at.is_(None))
     works = list(session.scalars(in_sight))
-    return next(_parsed(session, works, read_sources(session.connection())), None)
+    found = _parsed(session, works, read_sources(session.connection()))
+    return next((work for _, work in found), None)
 
 
 def _parsed(
     session: Session, works: list[int], sources: dict[int, SourceInfo]
-) -> Iterator[ParsedWork]:
+) -> Iterator[tuple[int, ParsedWork]]:
     stated: dict[int, list[Statement]] = defaultdict(list)
     query = select(SourceRecord.work_id, SourceRecord.source_id, SourceRecord.payload)
     for work_id, source_id, payload in session.execute(
@@ -62,7 +72,7 @@ def _parsed(
         stated[work_id].append(Statement(source_id, source.rank, origin, source.covers, work))
     for work_id in works:
         if work_id in stated:
-            yield _as_shown(stated[work_id])
+            yield work_id, _as_shown(stated[work_id])
 
 
 def _as_shown(statements: list[Statement]) -> ParsedWork:

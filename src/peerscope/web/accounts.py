@@ -12,9 +12,16 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from peerscope.community import CommunityError, NotThereError, tickets
+from peerscope.community import (
+    CommunityError,
+    ElsewhereError,
+    NotAllowedError,
+    NotThereError,
+    tickets,
+)
 from peerscope.community import accounts as members
 from peerscope.community.mail import Mail
+from peerscope.community.passkeys import Place
 from peerscope.community.proofs import LEVELS, proofs_of
 from peerscope.community.sessions import close_session, open_session
 from peerscope.web.forms import back_to, form
@@ -41,7 +48,7 @@ def sign_in_page(request: Request) -> Response:
     back = request.query_params.get("next", "")
     if visitor(request) is not None:
         return back_to(back, "/me")
-    return _shown(request, "sign_in", back=back)
+    return show(request, "sign_in", back=back)
 
 
 @router.post("/sign-in")
@@ -55,7 +62,7 @@ def sign_in(request: Request, fields: Fields) -> Response:
         with site.community.reading() as session:
             number = members.sign_in(session, email, fields.get("password", ""))
     except CommunityError as error:
-        return _shown(request, "sign_in", 400, back=back, email=email, error=str(error))
+        return show(request, "sign_in", 400, back=back, email=email, error=str(error))
     return begin(request, number, "password", back)
 
 
@@ -87,7 +94,7 @@ def join_page(request: Request) -> Response:
     """What an account is for, and the form to ask for a link."""
     if visitor(request) is not None:
         return RedirectResponse("/me", 303)
-    return _shown(request, "join")
+    return show(request, "join")
 
 
 @router.post("/join")
@@ -101,7 +108,7 @@ def join(request: Request, fields: Fields, later: BackgroundTasks) -> Response:
 @router.get("/reset", response_class=HTMLResponse)
 def reset_page(request: Request) -> Response:
     """The form to ask for a link to set a password anew."""
-    return _shown(request, "reset")
+    return show(request, "reset")
 
 
 @router.post("/reset")
@@ -117,11 +124,11 @@ def _ask(
     try:
         email = members.clean_email(fields.get("email", ""))
     except CommunityError as error:
-        return _shown(request, kind, 400, email=fields.get("email", ""), error=str(error))
+        return show(request, kind, 400, email=fields.get("email", ""), error=str(error))
     site.community.rates.spend("mail.address", client_address(request))
     site.community.rates.spend("mail", email)
     later.add_task(_write, site, address_of(request), email, kind)
-    return _shown(request, "sent", email=email, to_log=not site.community.mailer.sends)
+    return show(request, "sent", email=email, to_log=not site.community.mailer.sends)
 
 
 def _write(site: Site, address: str, email: str, kind: str) -> None:
@@ -152,7 +159,7 @@ def _write(site: Site, address: str, email: str, kind: str) -> None:
 def joining_page(request: Request, secret: str) -> Response:
     """The form behind a link to join."""
     kind, held = _held(request, secret)
-    return _shown(request, "joining", secret=secret, email=held.value, first=kind == "admin")
+    return show(request, "joining", secret=secret, email=held.value, first=kind == "admin")
 
 
 @router.post("/join/{secret}")
@@ -172,7 +179,7 @@ def joining(request: Request, fields: Fields, secret: str) -> Response:
     except NotThereError:
         raise
     except CommunityError as error:
-        return _shown(
+        return show(
             request, "joining", 400, secret=secret, email=email, first=kind == "admin",
             name=given["name"], error=str(error),
         )  # fmt: skip
@@ -192,7 +199,7 @@ def resetting_page(request: Request, secret: str) -> Response:
     """The form behind a link to set a password anew."""
     with site_of(request).community.reading() as session:
         tickets.look(session, "reset", secret)
-    return _shown(request, "resetting", secret=secret)
+    return show(request, "resetting", secret=secret)
 
 
 @router.post("/reset/{secret}")
@@ -206,7 +213,7 @@ def resetting(request: Request, fields: Fields, secret: str) -> Response:
     except NotThereError:
         raise
     except CommunityError as error:
-        return _shown(request, "resetting", 400, secret=secret, error=str(error))
+        return show(request, "resetting", 400, secret=secret, error=str(error))
     return begin(request, number, "link")
 
 
@@ -215,18 +222,34 @@ def me(request: Request, who: SignedInVisitor) -> Response:
     """The account's own page."""
     with site_of(request).community.reading() as session:
         proofs = proofs_of(session, who.id)
-    return _shown(request, "me", proofs=proofs, levels=LEVELS)
+    return show(request, "me", proofs=proofs, levels=LEVELS)
 
 
 def address_of(request: Request) -> str:
     """The site's own address, as mails and absolute links name it."""
-    stated = site_of(request).settings.base_url.rstrip("/")
-    return stated or str(request.base_url).rstrip("/")
+    return site_of(request).address
 
 
-def _shown(request: Request, template: str, status: int = 200, **values: object) -> Response:
-    blank = {"back": "", "email": "", "error": "", "secret": "", "name": "", "first": False}
-    page = site_of(request).page(
-        request, f"accounts/{template}.html", status, **(blank | {"to_log": False} | values)
-    )
+def sign_in_form(
+    request: Request, error: CommunityError, back: str = "", template: str = "sign_in"
+) -> Response:
+    """The form to sign in, or another page with its fields, with what went wrong."""
+    status = {NotAllowedError: 403, ElsewhereError: 502}.get(type(error), 400)
+    return show(request, template, status, back=back, error=str(error))
+
+
+def show(request: Request, template: str, status: int = 200, **values: object) -> Response:
+    """A page of an account, which no cache keeps."""
+    blank: dict[str, object] = {
+        "back": "",
+        "email": "",
+        "error": "",
+        "secret": "",
+        "name": "",
+        "first": False,
+    }
+    site = site_of(request)
+    blank |= {"to_log": False, "can_passkey": Place.of(site.address).usable}
+    blank |= {"providers": site.community.elsewhere.providers.values()}
+    page = site.page(request, f"accounts/{template}.html", status, **(blank | values))
     return own_answer(page)

@@ -16,24 +16,39 @@ from peerscope.community import Community, CommunityError
 from peerscope.discover import Discovery
 from peerscope.discover.readers import Readers
 from peerscope.record import Database
+from peerscope.record.openalex import QueryError
 from peerscope.reproduce import load_registry
 from peerscope.reproduce.overview import Overview
 from peerscope.reproduce.store import Store
 from peerscope.settings import Settings
 from peerscope.web import (
+    account_settings,
     accounts,
     api,
+    badges,
+    claiming,
     claims,
     claims_api,
     collections,
+    feeds,
     follows,
     for_you,
+    harvest,
     history,
     leaving,
+    moderation,
+    notices,
+    openalex,
+    openid,
     pages,
+    passkeys,
+    privacy,
+    profile,
+    proofs,
     reactions,
     reviews,
     saves,
+    talk,
     trust,
 )
 from peerscope.web.errors import (
@@ -43,14 +58,17 @@ from peerscope.web.errors import (
     sign_in_needed,
     unexpected,
 )
-from peerscope.web.site import Site
+from peerscope.web.links import HeadAsGet
+from peerscope.web.site import Site, site_of
+from peerscope.web.visible import Visible
 from peerscope.web.visitor import SignInNeeded, see_visitor
 
 STATIC = Path(__file__).parent / "static"
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "img-src 'self' data:; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -58,6 +76,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+ENCRYPTED_ONLY = "max-age=31536000"
+"""A year. Subdomains are not included: they may be of somebody else."""
 
 
 def create_app(
@@ -67,6 +88,7 @@ def create_app(
     readers: Readers | None = None,
     overview: Overview | None = None,
     community: Community | None = None,
+    address: str = "",
 ) -> FastAPI:
     """The site's ASGI application.
 
@@ -77,6 +99,7 @@ def create_app(
         readers: What readers let the site keep; the file in the site's folder if not given.
         overview: Claims and attempts; installed claims and the attempts in the site's folder if not given.
         community: Accounts and what they write; those in the site's folder if not given.
+        address: Where the site listens, for links in mails; ``base_url`` of the settings outranks it.
     """
     app = FastAPI(
         title=settings.site_name,
@@ -86,30 +109,30 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    people = community or Community(settings)
     app.state.site = Site(
         settings,
         database,
-        discovery,
+        Visible(discovery, lambda: people.kept.now().hidden),
         readers or Readers(settings.readers),
         overview or Overview(load_registry(), Store(settings.reproductions)),
-        community or Community(settings),
+        people,
+        address,
     )
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(see_visitor)
     app.middleware("http")(_headers)
+    app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.include_router(claims_api.router)
-    app.include_router(api.router)
-    app.include_router(claims.router)
-    app.include_router(history.router)
-    app.include_router(accounts.router)
-    app.include_router(for_you.router)
-    app.include_router(leaving.router)
-    for meeting in (follows, saves, collections, reactions, reviews):
-        app.include_router(meeting.router)
-    app.include_router(trust.router)
-    app.include_router(pages.router)
+    for room in (
+        openalex, claims_api, api, badges, claims, harvest, history, accounts, trust, openid,
+        passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves, collections,
+        reactions, reviews, talk, for_you, leaving,
+        notices, moderation, feeds, pages,
+    ):  # fmt: skip
+        app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(QueryError, openalex.refused)
     app.add_exception_handler(SignInNeeded, sign_in_needed)
     app.add_exception_handler(CommunityError, refused)
     app.add_exception_handler(RequestValidationError, invalid_request)
@@ -123,6 +146,8 @@ async def _headers(
     response = await call_next(request)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if site_of(request).settings.base_url.startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", ENCRYPTED_ONLY)
     if request.url.path.startswith("/static/") and "v" in request.query_params:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response

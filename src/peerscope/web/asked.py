@@ -59,6 +59,11 @@ class Asked:
             pairs.append(("page", str(page)))
         return f"/search?{urlencode([pair for pair in pairs if pair[1]])}"
 
+    def feed(self) -> str:
+        """The address of this search as a feed; the same for every reader."""
+        query = self.address(personal=True).partition("?")[2]
+        return f"/search/feed.atom?{query}" if query else "/search/feed.atom"
+
     def with_value(self, facet: str, value: str) -> str:
         """The address with a facet's value added."""
         if facet == "year":

@@ -7,17 +7,14 @@ import re
 import orjson
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from sqlalchemy.orm import Session
 
 from peerscope.community import (
     CommunityError,
-    NotThereError,
     collection_members,
     collection_works,
     collections,
 )
 from peerscope.community.follows import following
-from peerscope.community.models import Account
 from peerscope.discover.results import work_titles
 from peerscope.record.read import cards
 from peerscope.record.read.shapes import PER_PAGE, PageOf
@@ -196,7 +193,7 @@ def invite(request: Request, sent: Form, name: str) -> Response:
     site, number = site_of(request), number_in(name, "C")
     site.community.rates.spend("collection.invite", sent.who.id)
     with site.community.writing() as session:
-        guest = _guest(session, sent.get("who").strip().upper())
+        guest = collection_members.guest_of(session, sent.get("who"))
         collection_members.invite(session, sent.who.id, number, guest, sent.get("role"))
     return RedirectResponse(f"{PLACE}/C{number}/manage#members", 303)
 
@@ -232,22 +229,6 @@ def _seen(request: Request, number: int) -> collections.Seen:
     with site_of(request).community.reading() as session:
         key = request.query_params.get("key", "")
         return collections.look(session, number, who.id if who else None, key)
-
-
-def _guest(session: Session, given: str) -> int:
-    """The account behind ``U12``, or behind the claimed person ``A12``.
-
-    Raises:
-        CommunityError: It is neither, or nobody claimed that person.
-    """
-    if match := re.fullmatch(r"U([1-9]\d{0,14})", given, re.ASCII):
-        return int(match[1])
-    if match := re.fullmatch(r"A([1-9]\d{0,14})", given, re.ASCII):
-        found = session.query(Account.id).filter_by(person_id=int(match[1])).scalar()
-        if found is None:
-            raise NotThereError(f"No account has claimed {given}, so nobody can be invited by it.")
-        return int(found)
-    raise CommunityError("Name an account by its number, as U12, or by a claimed person, as A12.")
 
 
 def _export(request: Request, number: int, suffix: str) -> Response:

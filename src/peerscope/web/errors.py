@@ -10,9 +10,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
-from peerscope.community import CommunityError, NotAllowedError, NotThereError, TooOftenError
+from peerscope.community import (
+    CommunityError,
+    ElsewhereError,
+    NotAllowedError,
+    NotThereError,
+    TooOftenError,
+)
 from peerscope.web.site import site_of
-from peerscope.web.visitor import SignInNeeded, sign_in_address
+from peerscope.web.visitor import AGAIN, SignInAgainNeeded, SignInNeeded, sign_in_address
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +73,10 @@ async def invalid_request(request: Request, error: Exception) -> Response:
 async def sign_in_needed(request: Request, error: Exception) -> Response:
     """The way to sign in and back; a program is told that it must."""
     assert isinstance(error, SignInNeeded)
+    again = isinstance(error, SignInAgainNeeded)
     if request.url.path.startswith("/api"):
-        return answer(request, 401, "This needs an account that is signed in.")
-    return RedirectResponse(sign_in_address(error.back), 303)
+        return answer(request, 401, AGAIN if again else "This needs an account that is signed in.")
+    return RedirectResponse(sign_in_address(error.back, again), 303)
 
 
 async def refused(request: Request, error: Exception) -> Response:
@@ -79,7 +86,7 @@ async def refused(request: Request, error: Exception) -> Response:
         response = answer(request, 429, str(error))
         response.headers["Retry-After"] = str(error.seconds)
         return response
-    status = {NotAllowedError: 403, NotThereError: 404}.get(type(error), 400)
+    status = {NotAllowedError: 403, NotThereError: 404, ElsewhereError: 502}.get(type(error), 400)
     return answer(request, status, str(error))
 
 

@@ -52,6 +52,18 @@ async def form(request: Request) -> dict[str, str]:
     return dict(fields)
 
 
+def number_of(fields: Mapping[str, str], name: str, letter: str = "") -> int:
+    """The number that a field of a form names, as ``12`` or ``T12``.
+
+    Raises:
+        HTTPException: 400 where it names none.
+    """
+    match = re.fullmatch(rf"{letter}(\d{{1,15}})", fields.get(name, ""), re.ASCII)
+    if match is None:
+        raise HTTPException(400, f"The form does not say which {name} it is about.")
+    return int(match[1])
+
+
 def own_form(request: Request, fields: Mapping[str, str]) -> Present:
     """The reader whose form this is.
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+import orjson
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
@@ -35,7 +36,9 @@ from peerscope.record.read import (
 from peerscope.record.read.shapes import LISTED_AUTHORS
 from peerscope.record.read.sources import sources_of_record
 from peerscope.web.asked import Asked, asked, page_in
+from peerscope.web.claiming import asking_robots, claims_part
 from peerscope.web.claims import runs_of
+from peerscope.web.links import LINK_SET, header, link_set, signposts, wanted_form
 from peerscope.web.meeting import followed, of_work, saved_here
 from peerscope.web.reader import (
     Present,
@@ -47,8 +50,10 @@ from peerscope.web.reader import (
 )
 from peerscope.web.shelf import shelf_in_use
 from peerscope.web.site import KINDS, PLACES, Site, site_of
+from peerscope.web.talk import contact_of
 from peerscope.web.taste import taste_for_search
 from peerscope.web.trust import compact
+from peerscope.web.visitor import visitor
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger(__name__)
@@ -58,19 +63,10 @@ SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
 NOT_FOR_ROBOTS = (
-    "/search",
-    "/changes/",
-    "/history",
-    "/for-you",
-    "/saves",
-    "/following",
-    "/report",
-    "/me",
-    "/join",
+    "/search", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me", "/join",
     "/sign-in",
-    "/reset",
-    "/api/",
-)
+    "/reset", "/vouch/", "/api/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
+)  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}
 
 
@@ -84,7 +80,7 @@ def home(request: Request) -> Response:
             totals=totals(session),
             works=recent_works(session, 6),
             topics=listing(session, "T", 1).page.rows[:14],
-            people=listing(session, "A", 1).page.rows[:12],
+            people=listing(session, "A", 1, without=site.community.kept.now().hidden).page.rows[:12],
         )  # fmt: skip
 
 
@@ -182,6 +178,9 @@ def _outside(request: Request, place: str, name: str) -> Response:
 def _work(request: Request, letter: str, number: int) -> Response:
     site = site_of(request)
     given = request.query_params
+    form = wanted_form(request.headers.get("accept", ""))
+    if form is not None:
+        return _export(request, number, form)
     who, shelf = keeping(request, number), shelf_in_use(request)
     with site.database.session() as session:
         page = work_page(
@@ -208,6 +207,8 @@ def _work(request: Request, letter: str, number: int) -> Response:
             slice=site.discovery.graph_slice("W", number, 40),
             jsonld=site.once(("linked", number, page.work.change_seq), lambda: _jsonld(session, number)),
         )  # fmt: skip
+        shown.headers["Link"] = header(signposts(page, _base(request)))
+    shown.headers.add_vary_header("Accept")
     if who is None:
         return own_answer(shown) if shelf else for_everyone(shown)
     if query is not None:
@@ -251,10 +252,12 @@ def _person(request: Request, letter: str, number: int) -> Response:
         if page.person.merged_into_id is not None:
             return RedirectResponse(f"/people/A{page.person.merged_into_id}", 301)
         known = compact(site, session, page)
+        claimed = claims_part(request, session, number)
         shelf = shelf_in_use(request)
         shown = site.page(
             request, "person.html",
             shelf=shelf,
+            claimed=claimed,
             page=page,
             person=page.person,
             followed=followed(request, f"A{number}"),
@@ -266,8 +269,11 @@ def _person(request: Request, letter: str, number: int) -> Response:
             snapshot=known,
             said=said(known) if known else [],
             coverage=coverage(known) if known else "",
+            contact=contact_of(site, visitor(request), number),
         )  # fmt: skip
-        return own_answer(shown) if shelf else shown
+        if shelf:
+            own_answer(shown)
+    return asking_robots(shown, claimed.noindex)
 
 
 def _name_key(session: Session, person: Person) -> str:
@@ -310,7 +316,23 @@ def _name(request: Request, name: str) -> Response:
         return site.page(request, "name.html", page=page)
 
 
+def _base(request: Request) -> str:
+    return site_of(request).settings.base_url.rstrip("/") or str(request.base_url).rstrip("/")
+
+
+def _linked(request: Request, number: int) -> Response:
+    """The work's links as a link set."""
+    with site_of(request).database.session() as session:
+        page = work_page(session, number)
+        if page is None or page.work.deleted_at is not None:
+            raise HTTPException(404)
+        found = link_set(signposts(page, _base(request)), f"{_base(request)}/works/W{number}")
+    return Response(orjson.dumps(found), media_type="application/linkset+json")
+
+
 def _export(request: Request, number: int, suffix: str) -> Response:
+    if suffix == LINK_SET:
+        return _linked(request, number)
     for exporter in EXPORTERS.values():
         if exporter.suffix == suffix:
             with site_of(request).database.session() as session:
@@ -318,7 +340,10 @@ def _export(request: Request, number: int, suffix: str) -> Response:
                 if found is None:
                     raise HTTPException(404)
                 content = "".join(exporter.write([found]))
-            return Response(content, media_type=exporter.media_type)
+            response = Response(content, media_type=exporter.media_type)
+            response.headers["Content-Location"] = f"/works/W{number}{suffix}"
+            response.headers["Vary"] = "Accept"
+            return response
     known = ", ".join(exporter.suffix for exporter in EXPORTERS.values())
     raise HTTPException(404, f"There is no such form of a work; there are {known}.")
 
@@ -338,7 +363,9 @@ def listed(request: Request, place: str) -> Response:
             )  # fmt: skip
     if place == "robots.txt":
         return PlainTextResponse(
-            "User-agent: *\n" + "".join(f"Disallow: {one}\n" for one in NOT_FOR_ROBOTS)
+            "User-agent: *\n"
+            + "".join(f"Disallow: {one}\n" for one in NOT_FOR_ROBOTS)
+            + f"Sitemap: {str(request.base_url).rstrip('/')}/sitemap.xml\n"
         )
     if place == "favicon.ico":
         return RedirectResponse("/static/icon.svg", 301)
@@ -347,7 +374,8 @@ def listed(request: Request, place: str) -> Response:
     query = given.get("q", "").replace("\x00", "")[:100]
     sort = "name" if given.get("sort") == "name" else "works"
     with site.database.session() as session:
-        found = listing(session, LETTERS[place], page_in(given), query, sort)
+        hidden = site.community.kept.now().hidden if place == "people" else ()
+        found = listing(session, LETTERS[place], page_in(given), query, sort, hidden)
         return site.page(request, "list.html", found=found, place=place, kind=KINDS[LETTERS[place]])
 
 

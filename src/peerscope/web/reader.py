@@ -153,13 +153,13 @@ def forget(request: Request, response: Response) -> None:
 def own_answer(response: Response) -> Response:
     """Mark an answer as one reader's own: no cache may keep it."""
     response.headers["Cache-Control"] = "private, no-store"
-    response.headers["Vary"] = "Cookie"
+    response.headers.add_vary_header("Cookie")
     return response
 
 
 def for_everyone(response: Response) -> Response:
     """Mark an answer that a cache may keep, but not hand to a reader with a history."""
-    response.headers["Vary"] = "Cookie"
+    response.headers.add_vary_header("Cookie")
     return response
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from sqlalchemy.orm import Session
 
-from peerscope.community import CommunityError, NotThereError, review_pages, reviews
-from peerscope.community.collections import look
-from peerscope.community.meeting_models import Reaction, ReviewReply
+from peerscope.community import CommunityError, review_pages, reviews
 from peerscope.community.moderation import LONGEST_REPORT, report
+from peerscope.community.reportable import place_of
 from peerscope.record.read import authors_among
 from peerscope.web.asked import page_in
 from peerscope.web.forms import back_to
@@ -146,7 +144,7 @@ def report_form(request: Request, who: SignedInVisitor) -> Response:
     """The form to report a review, a reply, a reaction or a collection."""
     target = request.query_params.get("target", "")
     with site_of(request).community.reading() as session:
-        back = _place_of(session, target, who.id, request.query_params.get("key", ""))
+        back = place_of(session, target, who.id, request.query_params.get("key", ""))
     return site_of(request).page(
         request, "meeting/report.html", target=target, back=back, most=LONGEST_REPORT,
         key=request.query_params.get("key", ""),
@@ -159,29 +157,6 @@ def send_report(request: Request, sent: Form) -> Response:
     site, target = site_of(request), sent.get("target")
     site.community.rates.spend("meeting.report", sent.who.id)
     with site.community.writing() as session:
-        back = _place_of(session, target, sent.who.id, sent.get("key"))
+        back = place_of(session, target, sent.who.id, sent.get("key"))
         report(session, sent.who.id, "abuse", target, sent.get("text"))
     return back_to(back, "/")
-
-
-def _place_of(session: Session, target: str, account_id: int, key: str) -> str:
-    """Where the page of something that may be reported is.
-
-    Raises:
-        NotThereError: There is nothing like it that the account may see.
-    """
-    kind, _, name = target.partition(":")
-    try:
-        number = number_in(name)
-    except HTTPException as error:
-        raise NotThereError("The address does not say what to report.") from error
-    if kind == "review":
-        review_pages.review(session, number)
-        return f"/reviews/{number}"
-    if kind == "reply" and (answer := session.get(ReviewReply, number)) is not None:
-        return f"/reviews/{answer.review_id}"
-    if kind == "reaction" and (said := session.get(Reaction, number)) is not None:
-        return f"/works/W{said.work_id}/reactions"
-    if kind == "collection":
-        return look(session, number, account_id, key).address
-    raise NotThereError("There is nothing here of this name to report.")

@@ -90,7 +90,11 @@ def _environment(settings: Settings) -> Environment:
 
 @dataclass
 class Site:
-    """The rooms below and the templates of one application."""
+    """The rooms below and the templates of one application.
+
+    ``address`` is the site's own, without a slash at the end: what mails and other sites are told. It is
+    never the ``Host`` of a request, which whoever asks may choose.
+    """
 
     settings: Settings
     database: Database
@@ -98,11 +102,19 @@ class Site:
     readers: Readers
     overview: Overview
     community: Community
+    address: str = ""
     templates: Environment = field(init=False)
     _made: OrderedDict[tuple[object, ...], Any] = field(default_factory=OrderedDict, init=False)
 
     def __post_init__(self) -> None:
+        listens = f"http://{self.settings.host}:{self.settings.port}"
+        self.address = (self.settings.base_url or self.address or listens).rstrip("/")
         self.templates = _environment(self.settings)
+        self.templates.globals["is_hidden"] = self.is_hidden
+
+    def is_hidden(self, person_id: int | None) -> bool:
+        """Whether a person's page is hidden, so that nothing should lead there."""
+        return person_id in self.community.kept.now().hidden
 
     def once(self, key: tuple[object, ...], make: Callable[[], Any]) -> Any:
         """A part of a page kept under a key that names everything it depends on."""

@@ -58,6 +58,10 @@ class SignInNeeded(Exception):
         self.back = back
 
 
+class SignInAgainNeeded(SignInNeeded):
+    """What was asked for needs a sign-in of a moment ago; answered by the way to it and back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Acting:
     """Somebody who sent a form of theirs: who, and its fields."""
@@ -149,14 +153,18 @@ def admin(request: Request) -> Visitor:
     return who
 
 
-def recently(who: Visitor) -> None:
+def recently(who: Visitor, back: str = "/me/settings") -> None:
     """Ask for a recent sign-in before something grave.
 
+    Args:
+        who: Who wants it.
+        back: The page to go on at, of this site: the one with the form.
+
     Raises:
-        HTTPException: 403 where it was too long ago.
+        SignInAgainNeeded: It was too long ago.
     """
     if not who.account.recent:
-        raise HTTPException(403, AGAIN)
+        raise SignInAgainNeeded(back)
 
 
 Fields = Annotated[Mapping[str, str], Depends(form)]
@@ -201,9 +209,9 @@ def goodbye(request: Request, response: Response) -> None:
     )
 
 
-def sign_in_address(back: str) -> str:
-    """Where to sign in, with the way back."""
-    return f"/sign-in?next={quote(back, safe='')}"
+def sign_in_address(back: str, again: bool = False) -> str:
+    """Where to sign in, or to show again who one is, with the way back."""
+    return f"/sign-in{'/again' if again else ''}?next={quote(back, safe='')}"
 
 
 def client_address(request: Request) -> str:

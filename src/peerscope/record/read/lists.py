@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,13 +117,29 @@ def order_of(sort: str) -> tuple[ColumnElement[Any], ...]:
 
 
 def listing(
-    session: Session, entity: str, page: int, query: str = "", sort: str = "works"
+    session: Session,
+    entity: str,
+    page: int,
+    query: str = "",
+    sort: str = "works",
+    without: Collection[int] = (),
 ) -> Listing:
-    """A page of people, topics, institutions or venues; ``query`` is looked for in their names."""
+    """A page of people, topics, institutions or venues.
+
+    Args:
+        session: Of the record.
+        entity: A, T, I or S.
+        page: From 1.
+        query: Looked for in their names.
+        sort: ``works`` or ``name``.
+        without: Numbers that are left out.
+    """
     table = TABLES[entity]
     where: list[ColumnElement[bool]] = [table.works_count > 0]
     if table is Person:
         where.append(Person.merged_into_id.is_(None))
+    if without:
+        where.append(table.id.not_in(sorted(without)))
     words = query.strip()[:100]
     for word in words.split()[:6]:
         escaped = word.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")

@@ -19,6 +19,7 @@ from peerscope.record.models import (
     Identifier,
     Institution,
     Notice,
+    Person,
     Source,
     SourceRecord,
     Topic,
@@ -41,6 +42,7 @@ class AuthorRow:
     name_key: str
     institutions: tuple[Link, ...]
     raw_affiliation: str | None
+    orcid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,8 @@ def _authors(session: Session, work: Work, page: int) -> PageOf[AuthorRow]:
     first = (page - 1) * LISTED_AUTHORS
     statement = (
         select(Authorship.position, Authorship.raw_name, Authorship.person_id, Authorship.name_key,
-               Authorship.raw_affiliation, Institution.id, Institution.display_name)
+               Authorship.raw_affiliation, Institution.id, Institution.display_name, Person.orcid)
+        .outerjoin(Person, Person.id == Authorship.person_id)
         .outerjoin(AuthorshipInstitution, AuthorshipInstitution.authorship_id == Authorship.id)
         .outerjoin(Institution, Institution.id == AuthorshipInstitution.institution_id)
         .where(Authorship.work_id == work.id, Authorship.position >= first,
@@ -172,7 +175,7 @@ def _authors(session: Session, work: Work, page: int) -> PageOf[AuthorRow]:
         if row[5] is not None:
             places[row[0]].append(Link("I", row[5], row[6]))
     found = tuple(
-        AuthorRow(position, row[1], row[2], row[3], tuple(places[position]), row[4])
+        AuthorRow(position, row[1], row[2], row[3], tuple(places[position]), row[4], row[7])
         for position, row in rows.items()
     )
     return PageOf(found, max(work.authors_count, len(found)), page, LISTED_AUTHORS)
@@ -183,7 +186,8 @@ def _topics(session: Session, number: int) -> tuple[Link, ...]:
         select(Topic.id, Topic.display_name, Topic.works_count, Topic.origin)
         .join(WorkTopic, WorkTopic.topic_id == Topic.id)
         .where(WorkTopic.work_id == number)
-        .order_by(Topic.origin, WorkTopic.score.desc(), Topic.display_name)
+        # A score that no source gives comes last in both databases.
+        .order_by(Topic.origin, func.coalesce(WorkTopic.score, -1.0).desc(), Topic.display_name)
         .limit(PER_PAGE)
     )
     return tuple(

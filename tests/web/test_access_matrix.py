@@ -1,0 +1,416 @@
+"""Who may do what: every address of the application, asked as nobody, member, stranger, moderator and admin.
+
+A route that is new has to be entered in `TABLE`; the test prints the line that its declared dependencies
+suggest. What belongs to one account (`OWN`) needs an entry in `OWNED` as well: how to make one, and the form
+by which a stranger would reach for it.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+from fastapi.routing import APIRoute
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from peerscope.community import accounts
+from peerscope.community.accounts import create_account
+from peerscope.community.models import Login
+from peerscope.community.passkey_models import Passkey
+from peerscope.community.sessions import open_session
+from peerscope.community.tickets import issue
+from peerscope.community.times import now
+from peerscope.web.forms import form
+from peerscope.web.visitor import acting, admin, moderator, signed_in
+
+PUBLIC, READER, ACCOUNT, OWN = "PUBLIC", "READER", "ACCOUNT", "OWN"
+MODERATOR, ADMIN = "MODERATOR", "ADMIN"
+ROLES = ("nobody", "member", "stranger", "moderator", "admin")
+
+TABLE = {
+    # pages and API of the record
+    "GET /": PUBLIC,
+    "GET /search": PUBLIC,
+    "GET /works": PUBLIC,
+    "GET /healthz": PUBLIC,
+    "GET /{place}": PUBLIC,
+    "GET /{place}/{name:path}": PUBLIC,
+    "GET /claims": PUBLIC,
+    "GET /claims/rule": PUBLIC,
+    "GET /claims/{id}": PUBLIC,
+    "GET /attempts/{id}": PUBLIC,
+    "GET /attempts/{id}/{name:path}": PUBLIC,
+    "GET /api/search": PUBLIC,
+    "GET /api/works/{id}": PUBLIC,
+    "GET /api/people/{id}": PUBLIC,
+    "GET /api/{place}/{id}": PUBLIC,
+    "GET /api/claims": PUBLIC,
+    "GET /api/claims/{id}": PUBLIC,
+    "GET /api/attempts/{id}": PUBLIC,
+    # the history that a reader keeps without an account
+    "GET /history": PUBLIC,
+    "GET /history/export.json": PUBLIC,
+    "POST /history/on": PUBLIC,
+    "POST /history/off": READER,
+    "POST /history/save": READER,
+    "POST /history/erase": READER,
+    # signing in
+    "GET /sign-in": PUBLIC,
+    "POST /sign-in": PUBLIC,
+    "POST /sign-out": ACCOUNT,
+    "GET /join": PUBLIC,
+    "POST /join": PUBLIC,
+    "GET /reset": PUBLIC,
+    "POST /reset": PUBLIC,
+    "GET /join/{secret}": PUBLIC,
+    "POST /join/{secret}": PUBLIC,
+    "GET /reset/{secret}": PUBLIC,
+    "POST /reset/{secret}": PUBLIC,
+    "GET /sign-in/with/{key}": PUBLIC,
+    "POST /sign-in/with/{key}": PUBLIC,
+    "GET /sign-in/new": PUBLIC,
+    "POST /sign-in/new": PUBLIC,
+    "POST /sign-in/passkey/options": PUBLIC,
+    "POST /sign-in/passkey": PUBLIC,
+    "GET /sign-in/again": ACCOUNT,
+    "POST /sign-in/again": ACCOUNT,
+    "POST /sign-in/again/{key}": ACCOUNT,
+    # one's own account
+    "GET /me": ACCOUNT,
+    "GET /me/settings": ACCOUNT,
+    "POST /me/name": ACCOUNT,
+    "POST /me/email": ACCOUNT,
+    "GET /me/email/{secret}": OWN,
+    "POST /me/email/{secret}": OWN,
+    "POST /me/password": ACCOUNT,
+    "POST /me/password/remove": ACCOUNT,
+    "POST /me/logins/remove": OWN,
+    "POST /me/link/{key}": ACCOUNT,
+    "POST /me/sessions/end": ACCOUNT,
+    "POST /me/passkeys/options": ACCOUNT,
+    "POST /me/passkeys/add": ACCOUNT,
+    "POST /me/passkeys/rename": OWN,
+    "POST /me/passkeys/remove": OWN,
+}
+"""Method and path of each route to who may ask it."""
+
+Made = tuple[dict[str, str], dict[str, str]]
+
+
+def a_login(session, owner: int) -> Made:
+    row = Login(
+        account_id=owner, issuer="https://x.example", subject=secrets.token_hex(4), created_at=now()
+    )
+    session.add(row)
+    session.flush()
+    return {}, {"login": str(row.id)}
+
+
+def a_passkey(session, owner: int) -> Made:
+    row = Passkey(
+        account_id=owner, handle="x", credential=secrets.token_hex(8), public_key=b"x", uses=0,
+        name="Key", created_at=now(),
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return {}, {"passkey": str(row.id), "name": "Mine now"}
+
+
+def an_address(session, owner: int) -> Made:
+    return {"secret": issue(session, "email", owner, f"{secrets.token_hex(4)}@example.org")}, {}
+
+
+OWNED: dict[str, Callable[..., Made]] = {
+    "GET /me/email/{secret}": an_address,
+    "POST /me/email/{secret}": an_address,
+    "POST /me/logins/remove": a_login,
+    "POST /me/passkeys/rename": a_passkey,
+    "POST /me/passkeys/remove": a_passkey,
+}
+"""For what belongs to one account: makes one of an owner; what then stands in path and form."""
+
+SAMPLES = {"key": "orcid", "place": "topics", "secret": "x" * 43}
+"""What stands in a path for a parameter; ``1`` for all others."""
+
+GUARDS = {signed_in: ACCOUNT, acting: ACCOUNT, moderator: MODERATOR, admin: ADMIN}
+
+
+@pytest.fixture(scope="module")
+def people(small_society) -> Iterator:
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "_hasher", quick)
+        patch.setattr(accounts, "_NOBODY", quick.hash("the password of nobody"))
+        yield small_society()
+
+
+@pytest.fixture(autouse=True)
+def _no_count(people) -> None:
+    people.community.rates.clear()
+
+
+def routes(application) -> dict[str, APIRoute]:
+    """Every route that answers, by method and path."""
+    found: dict[str, APIRoute] = {}
+    for one in application.routes:
+        router = getattr(one, "original_router", None)
+        for route in router.routes if router is not None else [one]:
+            if isinstance(route, APIRoute):
+                found |= {f"{method} {route.path}": route for method in route.methods - {"HEAD"}}
+    return found
+
+
+def depends(route: APIRoute) -> set[object]:
+    """Everything that a route depends on, however deep."""
+    found, ahead = set(), [route.dependant]
+    while ahead:
+        one = ahead.pop()
+        found.add(one.call)
+        ahead += one.dependencies
+    return found
+
+
+def declared(route: APIRoute) -> str:
+    """Who may ask a route by what it declares."""
+    kinds = {GUARDS[one] for one in depends(route) if one in GUARDS}
+    return next((kind for kind in (ADMIN, MODERATOR, ACCOUNT) if kind in kinds), PUBLIC)
+
+
+def enter(people, role: str):
+    """A browser of somebody with a role; an account of its own each time."""
+    client = people.browser()
+    if role == "nobody":
+        return client
+    with people.community.writing() as session:
+        number = create_account(
+            session, f"{role} Example", email=f"{secrets.token_hex(6)}@example.org",
+            role=role if role in accounts.ROLES else "member",
+        )  # fmt: skip
+        secret = open_session(session, number, "password")
+    client.cookies.set("peerscope-session", secret)
+    client.account_id, client.secret = number, secret
+    return client
+
+
+def token_of(client) -> str:
+    from peerscope.web.visitor import Visitor
+
+    return Visitor(None, client.secret).token() if hasattr(client, "secret") else ""
+
+
+def ask(
+    client, name: str, path: dict[str, str] | None = None, fields: dict[str, str] | None = None
+):
+    method, pattern = name.split(" ", 1)
+    values = SAMPLES | (path or {})
+    address = re.sub(r"\{(\w+)(:\w+)?\}", lambda m: values.get(m[1], "1"), pattern)
+    if method == "GET":
+        return client.get(address, follow_redirects=False)
+    sent = {"token": token_of(client)} | (fields or {})
+    return client.request(method, address, data=sent, follow_redirects=False)
+
+
+def class_of(answer) -> str:
+    """``sign in``, ``refused`` or ``open``: the last also where the thing asked for is not there."""
+    leads = answer.headers.get("location", "")
+    if answer.status_code == 401 or leads.startswith("/sign-in?next="):
+        return "sign in"
+    return "refused" if answer.status_code == 403 else "open"
+
+
+EXPECTED = {
+    PUBLIC: dict.fromkeys(ROLES, "open"),
+    READER: dict.fromkeys(ROLES, "refused"),  # none of them has the cookie of a reader
+    ACCOUNT: dict.fromkeys(ROLES, "open") | {"nobody": "sign in"},
+    OWN: {"nobody": "sign in"},
+    MODERATOR: {"nobody": "sign in", "member": "refused", "stranger": "refused", "moderator": "open",
+                "admin": "open"},
+    ADMIN: {"nobody": "sign in", "member": "refused", "stranger": "refused", "moderator": "refused",
+            "admin": "open"},
+}  # fmt: skip
+
+
+def test_every_route_is_in_the_table_as_it_declares(people) -> None:
+    there = routes(people.application)
+    assert len(there) > 40
+    missing = {name: declared(route) for name, route in there.items() if name not in TABLE}
+    assert not missing, "\n".join(f'    "{name}": {kind},' for name, kind in missing.items())
+    assert not set(TABLE) - set(there), "no longer there"
+    for name, kind in TABLE.items():
+        assert declared(there[name]) == {OWN: ACCOUNT, READER: PUBLIC}.get(kind, kind), name
+        assert (kind == OWN) == (name in OWNED), name
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_everybody_may_do_what_the_table_says(people, role) -> None:
+    for name, kind in TABLE.items():
+        people.community.rates.clear()
+        expected = EXPECTED[kind].get(role)
+        if expected is None:
+            continue
+        answer = ask(enter(people, role), name)
+        assert answer.status_code < 500, (name, role)
+        assert class_of(answer) == expected, (name, role, answer.status_code, answer.text[:2000])
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", OWNED)
+def test_what_is_somebody_elses_is_not_to_be_had(people, name, role) -> None:
+    """Object ids of others (IDOR): refused for all but the owner, whatever their role."""
+    owner = enter(people, "member")
+    with people.community.writing() as session:
+        path, fields = OWNED[name](session, owner.account_id)
+        OWNED[name](session, owner.account_id)  # so that it is not the last one
+    answer = ask(enter(people, role), name, path, fields)
+    if role == "nobody":
+        assert class_of(answer) == "sign in"
+    else:
+        assert answer.status_code in (403, 404)
+    assert ask(owner, name, path, fields).status_code in (200, 303)
+
+
+def test_every_form_refuses_other_sites_and_other_sessions(people) -> None:
+    """CSRF: every route that changes something looks at where the form came from, and at its token."""
+    for name, route in routes(people.application).items():
+        people.community.rates.clear()
+        if name.startswith("GET "):
+            continue
+        assert form in depends(route), name
+        method, path = name.split(" ", 1)
+        address = re.sub(r"\{(\w+)(:\w+)?\}", lambda m: SAMPLES.get(m[1], "1"), path)
+        client, other = enter(people, "admin"), enter(people, "admin")
+        for headers in (
+            {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"},
+            {"origin": "https://evil.example"}, {"origin": "null"},
+        ):  # fmt: skip
+            sent = {"token": token_of(client)}
+            assert client.request(method, address, data=sent, headers=headers).status_code == 403, (
+                name
+            )
+        if acting in depends(route):
+            for token in ("", "x", token_of(other)):
+                sent = {"token": token}
+                assert client.request(method, address, data=sent).status_code == 403, name
+        kept = client.request(method, address, json={"token": token_of(client)})
+        assert kept.status_code == 415, name
+
+
+INLINE = re.compile(
+    r"<script(?![^>]*\ssrc=)(?![^>]*application/(ld\+)?json)|\sstyle=|\son[a-z]+=|javascript:", re.I
+)
+
+
+@pytest.mark.parametrize("role", ["nobody", "admin"])
+def test_the_policy_holds_on_every_page(people, role) -> None:
+    client = enter(people, role)
+    for name in routes(people.application):
+        if not name.startswith("GET "):
+            continue
+        answer = ask(client, name)
+        policy = dict(
+            part.strip().split(" ", 1)
+            for part in answer.headers["content-security-policy"].split(";")
+        )
+        assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+        assert "unsafe" not in str(policy) and "*" not in str(policy) and "http" not in str(policy)
+        assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
+        assert answer.headers["x-content-type-options"] == "nosniff", name
+        assert answer.headers["referrer-policy"] == "strict-origin-when-cross-origin"
+        assert "access-control-allow-origin" not in answer.headers
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            text = re.sub(r"<pre.*?</pre>", "", answer.text, flags=re.S)
+            assert not INLINE.search(text), (name, INLINE.search(text)[0])
+        if role != "nobody":
+            assert answer.headers["cache-control"] == "private, no-store", name
+
+
+def test_over_https_cookies_are_bound_to_the_host_and_plain_http_is_over(small_society) -> None:
+    safe = small_society(base_url="https://discover.example.org")
+    member = safe.member("Safe Example")
+    sent = {"email": member.email, "password": safe.PASSWORD}
+    done = safe.browser().post("/sign-in", data=sent, follow_redirects=False)
+    flow = safe.browser().post("/sign-in/passkey/options", data={"next": ""})
+    for answer, name in ((done, "__Host-peerscope-session"), (flow, "__Host-peerscope-flow")):
+        cookie = answer.headers["set-cookie"]
+        assert cookie.startswith(f"{name}=")
+        flags = {part.strip().split("=")[0].lower() for part in cookie.split(";")[1:]}
+        assert {
+            "secure",
+            "httponly",
+            "path",
+            "samesite",
+            "max-age",
+        } <= flags and "domain" not in flags
+        assert answer.headers["strict-transport-security"].startswith("max-age=31536000")
+    plain = safe.browser()
+    plain.cookies.set("peerscope-session", member.cookies["peerscope-session"])
+    assert (
+        plain.get("/me", follow_redirects=False).status_code == 303
+    )  # the name without the prefix
+
+
+def test_no_answer_of_an_error_says_what_is_inside(people) -> None:
+    for address in ("/me/email/" + "x" * 43, "/nowhere", "/join/x", "/works/W0"):
+        text = people.browser().get(address).text
+        assert "Traceback" not in text and "sqlalchemy" not in text.lower()
+
+
+def test_the_security_headers_are_on_errors_and_static_files(people) -> None:
+    for address in ("/nowhere", "/static/site.css", "/api/openapi.json", "/api/works/x"):
+        assert "content-security-policy" in people.browser().get(address).headers
+
+
+def names_of_fields() -> list[str]:
+    """Every name that a form of a page has."""
+    folder = Path(accounts.__file__).parents[1] / "web" / "templates"
+    found = {
+        name
+        for page in folder.rglob("*.html")
+        for name in re.findall(r'name="(\w+)"', page.read_text())
+    }
+    return sorted(found - {"token"})
+
+
+ODD = ["", "0", "-1", "1", "9" * 30, "W1", "A1", "\x00", "\ud800", "😀" * 50, "{}", "[" * 2000, "<b>", "a@b.c",
+       "/", "//x", "../..", "x" * 5000, "٣", "yes"]  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["nobody", "member", "admin"])
+def test_no_form_breaks_the_site(people, role) -> None:
+    """Random fields to every form: an answer below 500, always."""
+    posts = [name for name in routes(people.application) if not name.startswith("GET ")]
+    names, clients = names_of_fields(), {}
+    assert len(names) > 10 and len(posts) > 15
+
+    @settings(
+        max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
+    @given(
+        name=st.sampled_from(posts),
+        fields=st.dictionaries(
+            st.sampled_from(names), st.sampled_from(ODD) | st.text(max_size=30), max_size=6
+        ),
+        value=st.sampled_from(["1", "x" * 43, "orcid", "%00", "9" * 25, "%F0%9F%98%80"]),
+    )
+    def fuzzed(name, fields, value) -> None:
+        people.community.rates.clear()
+        client = clients.get(role)
+        if client is None or (
+            role != "nobody" and client.get("/me", follow_redirects=False).status_code != 200
+        ):
+            client = clients[role] = enter(people, role)
+        fields = {
+            k: v.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+            for k, v in fields.items()
+        }
+        path = dict.fromkeys(re.findall(r"\{(\w+)", name), value)
+        answer = ask(client, name, path, fields)
+        assert answer.status_code < 500, (name, fields, unescape(answer.text)[:300])
+
+    fuzzed()
