@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, func, select, update
 
 from peerscope.community import CommunityError, NotAllowedError
+from peerscope.community.claiming_models import ClaimOnRecord, WorkConfirmation
 from peerscope.community.models import Account, Proof
 from peerscope.community.proofs import add_proof, revoke_proof
+from peerscope.community.reviews import write
 from peerscope.community.times import now
 from peerscope.community.trust import Evidence, snapshot
 from peerscope.community.trust.evidence import UNCLAIMED, WorkFacts
 from peerscope.community.trust.history import PER_PAGE, history, keep
 from peerscope.community.trust.models import TrustRecord, TrustReply
-from peerscope.community.trust.replies import LONGEST_REPLY, replies, reply
-from peerscope.community.trust.standing import standing_of
+from peerscope.community.trust.replies import LONGEST_REPLY, exported, replies, reply
+from peerscope.community.trust.reviews import CIRCLE, LEVEL
+from peerscope.community.trust.standing import Heard, hear
 
 ADA = 7
 
@@ -96,8 +99,9 @@ def test_what_proofs_gave_goes_with_the_account(community, owner) -> None:
     with community.writing() as session:
         add_proof(session, owner, "orcid", value="0000-0002-1825-0097", issuer="orcid.org")
     with community.reading() as session:
-        who, standing = standing_of(session, ADA)
-    assert who == owner
+        heard = hear(session, ADA)
+    assert heard.owner == owner
+    standing = heard.standing
     claimed = snapshot(Evidence(ADA, "Ada Example", standing=standing))
     assert "orcid.org" in claimed.of("identity").statement
     assert keep(community, claimed, owner)
@@ -112,12 +116,11 @@ def test_what_proofs_gave_goes_with_the_account(community, owner) -> None:
 
 def test_standing_follows_claims_proofs_and_their_end(community, owner) -> None:
     with community.writing() as session:
-        assert standing_of(session, 8) == (None, UNCLAIMED)
+        assert hear(session, 8) == Heard(8, None, UNCLAIMED, ())
         add_proof(session, owner, "email", value_hash="x", issuer="test")
         orcid = add_proof(session, owner, "orcid", value="0000-0002-1825-0097", issuer="orcid.org")
         domain = add_proof(session, owner, "domain", value="uni.example")
-        _, all_of_them = standing_of(session, ADA, confirmed={3: date(2026, 1, 2)})
-        assert all_of_them.confirmed == {(3, "2026-01-02")}
+        all_of_them = hear(session, ADA).standing
         assert (all_of_them.claimed, all_of_them.level) == (True, "L3")
         value = snapshot(Evidence(ADA, "A", standing=all_of_them)).of("identity").to_dict()
         assert value["value_exact"] == "6/11"
@@ -127,14 +130,14 @@ def test_standing_follows_claims_proofs_and_their_end(community, owner) -> None:
         )
         session.expire_all()
         revoke_proof(session, orcid, "operator", "wrong")
-        _, after = standing_of(session, ADA)
+        after = hear(session, ADA).standing
         one = snapshot(Evidence(ADA, "A", standing=after)).of("identity")
         assert after.level == "L1"
         assert one.to_dict()["value_exact"] == "1/6"
         assert [(t.count, t.warn) for t in one.terms if t.warn] == [(2, True)]
         session.get(Account, owner).state = "suspended"
         session.flush()
-        assert standing_of(session, ADA) == (None, UNCLAIMED)
+        assert hear(session, ADA).standing == UNCLAIMED
 
 
 def test_vouchers_count_each_and_one_of_them_once(community, owner, make_account) -> None:
@@ -142,7 +145,7 @@ def test_vouchers_count_each_and_one_of_them_once(community, owner, make_account
     with community.writing() as session:
         for voucher in (first, second, first):
             add_proof(session, owner, "vouch", verifier_id=voucher)
-        _, standing = standing_of(session, ADA)
+        standing = hear(session, ADA).standing
     assert (
         snapshot(Evidence(ADA, "A", standing=standing)).of("identity").to_dict()["value_exact"]
         == "8/13"
@@ -167,6 +170,56 @@ def test_only_the_owner_replies_and_can_take_it_back(community, owner, make_acco
         assert replies(session, ADA)["authorship"].text == "Now they are gone."
         reply(session, owner, ADA, "authorship", "  ")
         assert set(replies(session, ADA)) == {"integrity"}
+        (kept,) = exported(session, owner)
+        assert (kept["person"], kept["statement"]) == ("A7", "integrity")
+        assert kept["text"] == "We asked for this retraction ourselves."
         session.get(Account, owner).person_id = None
         session.flush()
         assert replies(session, ADA) == {}, "a reply stands while the record is theirs"
+
+
+def test_works_that_the_owner_confirmed_count_while_the_record_is_theirs(community, owner) -> None:
+    with community.writing() as session:
+        session.add_all(
+            WorkConfirmation(account_id=owner, work_id=work, verdict=verdict, at=now())
+            for work, verdict in ((1, "mine"), (2, "not_mine"))
+        )
+        session.flush()
+        assert hear(session, ADA).standing.confirmed == frozenset()
+        claim = ClaimOnRecord(
+            account_id=owner, claimed_id=ADA, person_id=ADA, state="accepted", created_at=now()
+        )
+        session.add(claim)
+        session.flush()
+        assert hear(session, ADA).standing.confirmed == {(1, now().date().isoformat())}
+
+
+REVIEW = {
+    "summary": "It shows what it says, in a way that can be followed.", "confidence": "3", "relation": "none",
+}  # fmt: skip
+
+
+def test_reviews_of_accounts_count_by_the_rules(community, owner, make_account) -> None:
+    """Two review the owner's work, one of them below L2; the owner reviews one of theirs."""
+    high, low = make_account("Bo Other"), make_account("Cy Third")
+    authors = {70: {ADA}, 80: {8}}
+    with community.writing() as session:
+        assert hear(session, ADA).weighed({}).reviews == ()
+        for number in (owner, high, low):
+            add_proof(session, number, "email", issuer="test")
+        for number in (owner, high):
+            add_proof(session, number, "orcid", issuer="orcid.org")
+        session.get(Account, high).person_id = 8
+        for number in (high, low):
+            write(session, number, 70, REVIEW)
+        heard = hear(session, ADA)
+        assert heard.reviewed == {70}
+        facts = heard.weighed(authors).reviews
+        assert sorted(f.left_out for f in facts) == ["", LEVEL]
+        assert {f.url for f in facts} == {"/works/W70/reviews"}
+        one = snapshot(Evidence(ADA, "A", standing=heard.weighed(authors))).of("review")
+        assert (one.state, one.to_dict()["value_exact"]) == ("evidence", "1/4")
+        assert heard.weighed({}).reviews == (), "of works whose authors nobody knows"
+        write(session, owner, 80, REVIEW)
+        ring = hear(session, ADA).weighed(authors).reviews
+        assert sorted(f.left_out for f in ring) == sorted([LEVEL, CIRCLE, CIRCLE])

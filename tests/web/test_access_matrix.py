@@ -53,6 +53,13 @@ TABLE = {
     "GET /api/claims": PUBLIC,
     "GET /api/claims/{id}": PUBLIC,
     "GET /api/attempts/{id}": PUBLIC,
+    # trust snapshots; only the owner of a record replies (tests/web/test_trust_pages.py)
+    "GET /trust/formula": PUBLIC,
+    "GET /people/{id}/trust": PUBLIC,
+    "GET /people/{id}/trust.json": PUBLIC,
+    "GET /people/{id}/trust/history": PUBLIC,
+    "POST /people/{id}/trust/reply": ACCOUNT,
+    "POST /people/{id}/trust/report": ACCOUNT,
     # the history that a reader keeps without an account
     "GET /history": PUBLIC,
     "GET /history/export.json": PUBLIC,

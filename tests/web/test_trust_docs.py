@@ -84,7 +84,7 @@ def test_history_of_the_command(example) -> None:
     kept = json.loads(example("--history", "--json"))
     assert {one["person"] for one in kept} == {NUMBER}
     told = example("--history")
-    assert "trust-snapshot/1.0  L0  checked in 4 of 7" in told
+    assert "trust-snapshot/1.0  L0  checked in 5 of 7" in told
     assert "reproduction: 65/134" in told
 
 

@@ -151,7 +151,7 @@ def test_a_page_that_cannot_keep_its_history_is_shown_all_the_same(
 
     monkeypatch.setattr("peerscope.web.trust.keep", refuse)
     assert society.browser().get(f"{kang}/trust").status_code == 200
-    monkeypatch.setattr("peerscope.web.trust.standing_of", refuse)
+    monkeypatch.setattr("peerscope.web.trust.hear", refuse)
     page = society.browser().get(kang)
     assert page.status_code == 200
     assert "It cannot be computed at the moment." in plain(page)
@@ -241,6 +241,67 @@ def test_addresses_of_nobody_and_of_those_who_moved(client, site, kang) -> None:
     finally:
         with site[1].begin() as session:
             session.execute(update(Person).where(Person.id == moved).values(merged_into_id=None))
+
+
+def test_reviews_of_the_site_reach_the_snapshot(society, numbers) -> None:
+    from peerscope.community.reviews import withdraw, write
+
+    number = numbers["person:Quentin Xavier Prolific"]
+    place, work = f"/people/A{number}/trust", numbers["work:Study 3 of a prolific person o"]
+    high, low = society.member("High Example", level=2), society.member("Low Example")
+    words = {
+        "summary": "It shows what it says, in a way to follow.",
+        "confidence": "3",
+        "relation": "none",
+    }
+    with society.community.writing() as session:
+        ids = [(one.account_id, write(session, one.account_id, work, words)) for one in (high, low)]
+    try:
+        told = society.browser().get(f"{place}.json").json()
+        review = next(d for d in told["dimensions"] if d["id"] == "review")
+        assert (review["state"], review["value_exact"]) == ("evidence", "1/4")
+        assert {one["url"] for one in review["evidence"]} == {f"/works/W{work}/reviews"}
+        shown = plain(society.browser().get(place))
+        assert "left out: the reviewer was below level L2" in shown
+        short = html.fromstring(society.browser().get(f"/people/A{number}").text)
+        assert (
+            "1 account has reviewed works"
+            in short.xpath("//section[@aria-labelledby='trust']")[0].text_content()
+        )
+    finally:
+        with society.community.writing() as session:
+            for account, review_id in ids:
+                withdraw(session, account, review_id)
+
+
+def test_a_hidden_person_has_no_snapshot_to_see(society, numbers) -> None:
+    from peerscope.community.person_settings import set_person, show_again
+
+    number = numbers["person:Ada2 Author2"]
+    client, moderator = (
+        society.member("Reading Example"),
+        society.member("Mod Example", role="moderator"),
+    )
+    with society.community.writing() as session:
+        set_person(session, number, moderator.account_id, hidden=True)
+    society.community.kept.forget()
+    try:
+        for page in ("trust", "trust.json", "trust/history"):
+            assert client.get(f"/people/A{number}/{page}").status_code == 410
+            assert moderator.get(f"/people/A{number}/{page}").status_code == 200
+        for form in ("reply", "report"):
+            assert (
+                society.post(client, f"/people/A{number}/trust/{form}", text="x").status_code == 410
+            )
+    finally:
+        with society.community.writing() as session:
+            show_again(session, moderator.account_id, number)
+        society.community.kept.forget()
+
+
+def test_search_engines_are_asked_to_leave_snapshots_out(client, kang) -> None:
+    for page in ("trust", "trust.json", "trust/history"):
+        assert client.get(f"{kang}/{page}").headers["x-robots-tag"] == "noindex"
 
 
 def test_the_formula_has_a_page(client) -> None:

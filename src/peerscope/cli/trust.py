@@ -14,11 +14,12 @@ from peerscope.community.times import now
 from peerscope.community.trust import as_text
 from peerscope.community.trust.document import document
 from peerscope.community.trust.history import history
+from peerscope.record.models import Person
 from peerscope.reproduce import load_registry
 from peerscope.reproduce.overview import Overview
 from peerscope.reproduce.store import Store
 from peerscope.settings import Settings
-from peerscope.web.trust import Examined, examined
+from peerscope.web.trust import Examined, examine, remember
 
 
 def register(app: typer.Typer) -> None:
@@ -60,11 +61,15 @@ def _number(person: str) -> int:
 def _examined(settings: Settings, number: int) -> Examined:
     record = open_record(settings, create=False)
     overview = Overview(load_registry(), Store(settings.reproductions))
-    found = examined(record, Community(settings), overview, number)
-    if isinstance(found, int):
-        raise CommandError(f"A{number} is A{found} now: ask for that one.")
-    if found is None:
-        raise CommandError(f"The record has no person A{number}.")
+    community = Community(settings)
+    with record.session() as session, community.reading() as people:
+        who = session.get(Person, number)
+        if who is None:
+            raise CommandError(f"The record has no person A{number}.")
+        if who.merged_into_id is not None:
+            raise CommandError(f"A{number} is A{who.merged_into_id} now: ask for that one.")
+        found = examine(session, people, overview, who)
+    remember(community, found)
     return found
 
 

@@ -33,6 +33,7 @@ SENTENCES = {
     "claim.vouch_asked": "{who} asks you to vouch for their claim on {what}.",
     "proof.vouched": "{who} vouched for you.",
     "proof.revoked": "{who} took a vouch for you back.",
+    "proof.attested": "{who} wrote down that they checked documents of yours.",
     "proof.expires": "A proof of yours expires soon.",
     "identity.proposed": "Somebody proposed a change to who is who at {what}.",
     "identity.decided": "A change to who is who at {what} was decided.",
@@ -63,7 +64,7 @@ _PLACES = {
 _OTHERWISE = {
     "claim": "/me",
     "identity": "/me",
-    "proof": "/me",
+    "proof": "/me/proofs",
     "invitation": "/talk",
     "message": "/talk",
 }

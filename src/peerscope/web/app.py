@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -60,7 +60,7 @@ from peerscope.web.errors import (
 )
 from peerscope.web.links import HeadAsGet
 from peerscope.web.site import Site, site_of
-from peerscope.web.visible import Visible
+from peerscope.web.visible import Visible, refuse_hidden
 from peerscope.web.visitor import SignInNeeded, see_visitor
 
 STATIC = Path(__file__).parent / "static"
@@ -108,6 +108,7 @@ def create_app(
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        dependencies=[Depends(refuse_hidden)],
     )
     people = community or Community(settings)
     app.state.site = Site(

@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
@@ -28,16 +27,16 @@ from peerscope.community.trust import (
     snapshot,
 )
 from peerscope.community.trust.document import document
-from peerscope.community.trust.gather import gather, works_of_person
+from peerscope.community.trust.gather import authors_of, gather, works_of_person
 from peerscope.community.trust.history import history, keep
 from peerscope.community.trust.replies import replies, reply
 from peerscope.community.trust.shapes import DIMENSIONS
-from peerscope.community.trust.standing import standing_of
-from peerscope.record import Database
+from peerscope.community.trust.standing import hear
 from peerscope.record.models import Identifier, Person
 from peerscope.record.read import PersonPage, works_of_identifiers
 from peerscope.reproduce.overview import ClaimRow, Overview
 from peerscope.web.asked import page_in
+from peerscope.web.claiming import asking_robots, person_at
 from peerscope.web.site import Site, site_of
 from peerscope.web.visitor import Form, visitor
 
@@ -77,15 +76,15 @@ def examine(record: Session, people: Session, overview: Overview, person: Person
             Identifier.entity == "A", Identifier.entity_id == person.id
         )
     )
-    owner, standing = standing_of(people, person.id)
+    heard = hear(people, person.id)
     evidence = gather(
         record,
         person,
         [(scheme, value) for scheme, value in identifiers],
         claim_facts(overview, own),
-        standing,
+        heard.weighed(authors_of(record, heard.reviewed)),
     )
-    return Examined(evidence, snapshot(evidence), owner)
+    return Examined(evidence, snapshot(evidence), heard.owner)
 
 
 def compact(site: Site, record: Session, page: PersonPage) -> Snapshot | None:
@@ -96,15 +95,16 @@ def compact(site: Site, record: Session, page: PersonPage) -> Snapshot | None:
     claims = claim_facts(site.overview, page.works_by)
     try:
         with site.community.reading() as people:
-            _, standing = standing_of(people, page.person.id)
+            heard = hear(people, page.person.id)
     except SQLAlchemyError:
         log.exception("Accounts cannot be read; a person is shown without a trust snapshot.")
         return None
 
     def made() -> Snapshot:
+        standing = heard.weighed(authors_of(record, heard.reviewed))
         return snapshot(gather(record, page.person, page.identifiers, claims, standing))
 
-    key = ("trust", page.person.id, page.change, claims, standing)
+    key = ("trust", page.person.id, page.change, claims, heard)
     found: Snapshot = site.once(key, made)
     return found
 
@@ -126,23 +126,12 @@ def _claim(row: ClaimRow, work: int) -> ClaimFacts:
     )
 
 
-def examined(
-    database: Database, community: Community, overview: Overview, number: int
-) -> Examined | int | None:
-    """A person as `examine` sees them; the number of who they are now, or ``None`` for nobody.
-
-    What differs from the last snapshot that was kept is kept; a failure costs the entry, not the answer.
-    """
-    with database.session() as record, community.reading() as people:
-        person = record.get(Person, number)
-        if person is None or person.merged_into_id is not None:
-            return None if person is None else person.merged_into_id
-        found = examine(record, people, overview, person)
+def remember(community: Community, found: Examined) -> None:
+    """Keep a snapshot that differs from the last one kept; a failure costs the entry, not the answer."""
     try:
         keep(community, found.snapshot, found.owner)
     except SQLAlchemyError:
         log.exception("A trust snapshot could not be kept.")
-    return found
 
 
 @router.get("/trust/formula", response_class=PlainTextResponse)
@@ -154,14 +143,13 @@ def formula() -> Response:
 @router.get("/people/{id}/trust", response_class=HTMLResponse)
 def trust(request: Request, id: str) -> Response:
     """Every term of a person's snapshot, with its sources and what would change it."""
-    site = site_of(request)
-    found = examined(site.database, site.community, site.overview, _asked(id))
+    site, found = site_of(request), _look(request, id, "trust")
     if not isinstance(found, Examined):
-        return _elsewhere(found, "trust")
+        return found
     who = visitor(request)
     with site.community.reading() as people:
         answers = replies(people, found.snapshot.person)
-    return site.page(
+    page = site.page(
         request, "trust.html",
         snapshot=found.snapshot,
         said=said(found.snapshot),
@@ -173,36 +161,40 @@ def trust(request: Request, id: str) -> Response:
         owns=who is not None and who.account.person_id == found.snapshot.person,
         thanks="reported" in request.query_params,
     )  # fmt: skip
+    return asking_robots(page, noindex=True)
 
 
 @router.get("/people/{id}/trust.json")
 def trust_json(request: Request, id: str) -> Response:
     """The snapshot with everything that was counted, to recompute it from."""
-    site = site_of(request)
-    found = examined(site.database, site.community, site.overview, _asked(id))
+    found = _look(request, id, "trust.json")
     if not isinstance(found, Examined):
-        return _elsewhere(found, "trust.json")
-    return JSONResponse(document(found.evidence, found.snapshot, now()))
+        return found
+    answer = JSONResponse(document(found.evidence, found.snapshot, now()))
+    return asking_robots(answer, noindex=True)
 
 
 @router.get("/people/{id}/trust/history", response_class=HTMLResponse)
 def trust_history(request: Request, id: str) -> Response:
     """Snapshots of a person as they were."""
-    site, number = site_of(request), _asked(id)
+    site = site_of(request)
     with site.database.session() as record:
-        person = record.get(Person, number)
-    if person is None or person.merged_into_id is not None:
-        return _elsewhere(person and person.merged_into_id, "trust/history")
+        person = _person(request, record, id)
+    if id != f"A{person.id}":
+        return RedirectResponse(f"/people/A{person.id}/trust/history", 301)
     with site.community.reading() as people:
-        past = history(people, number, page_in(request.query_params))
-    return site.page(request, "trust_history.html", person=person, past=past, dimensions=DIMENSIONS)
+        past = history(people, person.id, page_in(request.query_params))
+    page = site.page(request, "trust_history.html", person=person, past=past, dimensions=DIMENSIONS)
+    return asking_robots(page, noindex=True)
 
 
 @router.post("/people/{id}/trust/reply")
 def answer(request: Request, id: str, sent: Form) -> Response:
     """What the owner of the record says to a statement."""
-    number = _asked(id)
-    with site_of(request).community.writing() as session:
+    site = site_of(request)
+    with site.database.session() as record:
+        number = _person(request, record, id).id
+    with site.community.writing() as session:
         reply(session, sent.who.id, number, sent.get("dimension"), sent.get("text"))
     return RedirectResponse(f"/people/A{number}/trust#{sent.get('dimension')}", 303)
 
@@ -210,26 +202,30 @@ def answer(request: Request, id: str, sent: Form) -> Response:
 @router.post("/people/{id}/trust/report")
 def error(request: Request, id: str, sent: Form) -> Response:
     """An error in a snapshot, for the moderators."""
-    site, number, about = site_of(request), _asked(id), sent.get("dimension")
+    site, about = site_of(request), sent.get("dimension")
     with site.database.session() as record:
-        if record.get(Person, number) is None:
-            raise HTTPException(404)
+        number = _person(request, record, id).id
     target = f"trust:A{number}:{about}" if about in DIMENSIONS else f"trust:A{number}"
     with site.community.writing() as session:
         report(session, sent.who.id, "error", target, sent.get("text"))
     return RedirectResponse(f"/people/A{number}/trust?reported=yes#report", 303)
 
 
-def _asked(id: str) -> int:
-    """The person that an address names: every page and form here asks it first."""
+def _person(request: Request, record: Session, id: str) -> Person:
+    """Who an address names, or who they are now; 404 for nobody, 410 where their page is hidden."""
     match = re.fullmatch(r"A(\d{1,15})", id, re.ASCII)
     if match is None:
         raise HTTPException(404)
-    return int(match[1])
+    return person_at(site_of(request), record, int(match[1]), visitor(request))
 
 
-def _elsewhere(heir: Any, page: str) -> Response:
-    """The way to who a person is now; 404 where there is nobody."""
-    if heir is None:
-        raise HTTPException(404)
-    return RedirectResponse(f"/people/A{heir}/{page}", 301)
+def _look(request: Request, id: str, page: str) -> Examined | Response:
+    """A person as `examine` sees them, kept if they changed; the way there if they are another now."""
+    site = site_of(request)
+    with site.database.session() as record, site.community.reading() as people:
+        person = _person(request, record, id)
+        if id != f"A{person.id}":
+            return RedirectResponse(f"/people/A{person.id}/{page}", 301)
+        found = examine(record, people, site.overview, person)
+    remember(site.community, found)
+    return found

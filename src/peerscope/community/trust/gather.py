@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -88,6 +88,19 @@ def works_of_person(session: Session, person: int) -> list[int]:
         .order_by(Authorship.work_id)
     )
     return list(rows)
+
+
+def authors_of(session: Session, works: Collection[int]) -> dict[int, set[int]]:
+    """Work to the numbers of the persons who wrote it, as far as decided. One statement, or none."""
+    found: dict[int, set[int]] = {}
+    if works:
+        rows = session.execute(
+            select(Authorship.work_id, Authorship.person_id).where(Authorship.work_id.in_(works))
+        )
+        for work, person in rows:
+            if person is not None:
+                found.setdefault(work, set()).add(person)
+    return found
 
 
 def _facts(

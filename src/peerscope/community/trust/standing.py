@@ -1,50 +1,84 @@
-"""What accounts say about a person: who owns the record, with which proofs."""
+"""What accounts say about a person: who owns the record, with which proofs; which reviews there are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date
-from types import MappingProxyType
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from peerscope.community.meeting_models import Review as ReviewRow
 from peerscope.community.models import Account
+from peerscope.community.profiles import confirmed_works
 from peerscope.community.proofs import Shown, proofs_of
-from peerscope.community.trust.evidence import UNCLAIMED, ProofFacts, ReviewFacts, Standing
+from peerscope.community.reviews import Signal, review_signals
+from peerscope.community.trust.evidence import UNCLAIMED, ProofFacts, Standing
+from peerscope.community.trust.reviews import Review, reviews_of
 
-NOTHING: Mapping[int, date] = MappingProxyType({})
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the community's database has about a person.
+
+    Attributes:
+        person: Number of the person.
+        owner: The account that owns the record, if one does.
+        standing: What it showed; without reviews, because who wrote a work is known to the record only.
+        signals: Every review of the site that stands: any of them may close a ring.
+    """
+
+    person: int
+    owner: int | None
+    standing: Standing
+    signals: tuple[Signal, ...]
+
+    @property
+    def reviewed(self) -> set[int]:
+        """Numbers of the works that were reviewed."""
+        return {one.work_id for one in self.signals}
+
+    def weighed(self, authors: Mapping[int, Collection[int]]) -> Standing:
+        """The standing with the reviews that the person received and gave, and which have weight.
+
+        Args:
+            authors: Work to the numbers of the persons who wrote it, for every work of `reviewed`.
+        """
+        rows = [
+            Review(
+                one.account_id, one.person_id, one.level, one.work_id, frozenset(authors[one.work_id]),
+                one.date.isoformat(), f"/works/W{one.work_id}/reviews",
+            )
+            for one in self.signals
+            if authors.get(one.work_id)
+        ]  # fmt: skip
+        return replace(self.standing, reviews=reviews_of(self.person, rows))
 
 
-def standing_of(
-    session: Session,
-    person: int,
-    *,
-    confirmed: Mapping[int, date] = NOTHING,
-    reviews: tuple[ReviewFacts, ...] | None = None,
-) -> tuple[int | None, Standing]:
-    """The account that owns a person's record, if one does, and what it showed. Two statements at most.
+def hear(session: Session, person: int) -> Heard:
+    """What accounts say about a person. Five statements at most.
 
     Args:
         session: Of the community's database.
         person: Number of the person.
-        confirmed: Number of each work that the owner confirmed, and the day.
-        reviews: From `reviews_of`; ``None`` while the site has none to look at.
     """
+    reviewed = session.scalars(select(ReviewRow.work_id).distinct()).all()
+    signals = tuple(review_signals(session, reviewed)) if reviewed else ()
     owner = session.scalar(
         select(Account.id).where(Account.person_id == person, Account.state == "active")
     )
     if owner is None:
-        return None, UNCLAIMED if reviews is None else Standing(reviews=reviews)
+        return Heard(person, None, UNCLAIMED, signals)
     proofs = proofs_of(session, owner)
     level = max((proof.rung for proof in proofs if proof.in_force()), default=0)
-    return owner, Standing(
+    confirmed = confirmed_works(session, person)
+    standing = Standing(
         claimed=True,
         level=f"L{level}",
         proofs=tuple(_facts(proof) for proof in proofs),
         confirmed=frozenset((work, day.isoformat()) for work, day in confirmed.items()),
-        reviews=reviews,
     )
+    return Heard(person, owner, standing, signals)
 
 
 def _facts(proof: Shown) -> ProofFacts:

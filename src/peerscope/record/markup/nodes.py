@@ -9,6 +9,7 @@ does not close is plain text. A plain text that reads as itself needs no markup,
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import NamedTuple
 
 from peerscope.record.markup.clean import squeeze
@@ -106,7 +107,8 @@ def plain(events: list[Event]) -> str:
             parts.append(value)
         elif kind == MATHS:
             parts.append(maths_to_text(value))
-    return squeeze("".join(parts))
+    # Where markup ended between a letter and its accent, the two meet only now.
+    return unicodedata.normalize("NFC", squeeze("".join(parts)))
 
 
 def escape(text: str) -> str:

@@ -20,8 +20,7 @@ _SPECIAL = re.compile(r"[\\$<>&\"']")
 
 def to_text(markup: str) -> str:
     """Markup as clean Unicode text, maths included (x² for ``$x^2$``)."""
-    # Where markup ends before an accent, letter and accent meet only now.
-    return clean(plain(parse(clean(markup))))
+    return plain(parse(clean(markup)))
 
 
 def to_html(markup: str) -> str:
