@@ -76,22 +76,6 @@ def reply(session: Session, account_id: int, person: int, dimension: str, text: 
     )
 
 
-def exported(session: Session, account_id: int) -> list[dict[str, str]]:
-    """Every reply of an account, as plain JSON values. One statement."""
-    rows = session.scalars(
-        select(TrustReply).where(TrustReply.account_id == account_id).order_by(TrustReply.id)
-    )
-    return [
-        {
-            "person": f"A{row.person_id}",
-            "statement": row.dimension,
-            "text": row.text,
-            "written_at": utc(row.written_at).isoformat(),
-        }
-        for row in rows
-    ]
-
-
 def replies(session: Session, person: int) -> dict[str, Reply]:
     """Dimension to the answer of who owns the record now. One statement."""
     rows = session.execute(
@@ -118,7 +102,7 @@ def exported(session: Session, account_id: int) -> dict[str, object]:
         "trust_replies": [
             {
                 "person": f"A{row.person_id}",
-                "dimension": row.dimension,
+                "statement": row.dimension,
                 "text": row.text,
                 "written_at": utc(row.written_at).isoformat(),
             }
