@@ -30,7 +30,7 @@ def program():
 
 
 @pytest.fixture(scope="module")
-def both(small_society, program):
+def both(small_society, program, quick_hashes):
     """A site that offers ORCID and an institution; one program on loopback stands for both."""
     return small_society(
         orcid_client_id="peerscope", orcid_client_secret="the secret of orcid",

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from peerscope.community.accounts import names_of
-from peerscope.community.beside import module
+from peerscope.community.meeting_models import Review
 from peerscope.community.notices import TOPICS, Told
 from peerscope.discover.catalogue import facet_labels
 from peerscope.discover.results import work_titles
@@ -32,6 +32,7 @@ SENTENCES = {
     "claim.reopened": "Your claim on {what} is open again.",
     "claim.vouch_asked": "{who} asks you to vouch for their claim on {what}.",
     "proof.vouched": "{who} vouched for you.",
+    "proof.attested": "An admin of this site checked documents of yours and attested who you are.",
     "proof.revoked": "{who} took a vouch for you back.",
     "proof.attested": "{who} wrote down that they checked documents of yours.",
     "proof.expires": "A proof of yours expires soon.",
@@ -118,12 +119,9 @@ def tell(session: Session, record: Session, notices: Sequence[Told]) -> list[Sen
 
 def _reviewed(session: Session, reviews: set[int]) -> dict[int, int]:
     """The works that reviews are of, by the number of the review."""
-    tables = module("meeting_models")
-    if not reviews or tables is None:
+    if not reviews:
         return {}
-    rows = session.execute(
-        select(tables.Review.id, tables.Review.work_id).where(tables.Review.id.in_(reviews))
-    )
+    rows = session.execute(select(Review.id, Review.work_id).where(Review.id.in_(reviews)))
     return {row.id: row.work_id for row in rows}
 
 
