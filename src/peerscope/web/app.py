@@ -32,9 +32,11 @@ from peerscope.web import (
     collections,
     feeds,
     follows,
+    for_you,
     harvest,
     history,
     identity,
+    leaving,
     moderation,
     notices,
     openalex,
@@ -125,10 +127,9 @@ def create_app(
     app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for room in (
-        openalex, claims_api, api, badges, claims, harvest, history, accounts, identity, trust, openid,
-        passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves, collections,
-        reactions, reviews, talk,
-        notices, moderation, feeds, pages,
+        openalex, claims_api, api, badges, claims, harvest, history, accounts, identity, trust,
+        openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
+        collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds, pages,
     ):  # fmt: skip
         app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)
