@@ -32,7 +32,6 @@ SENTENCES = {
     "claim.reopened": "Your claim on {what} is open again.",
     "claim.vouch_asked": "{who} asks you to vouch for their claim on {what}.",
     "proof.vouched": "{who} vouched for you.",
-    "proof.attested": "An admin of this site checked documents of yours and attested who you are.",
     "proof.revoked": "{who} took a vouch for you back.",
     "proof.attested": "{who} wrote down that they checked documents of yours.",
     "proof.expires": "A proof of yours expires soon.",
