@@ -75,8 +75,6 @@ def entity_feed(request: Request, place: str, name: str) -> Response:
     if match is None:
         raise HTTPException(404)
     number = int(match[1])
-    if letter == "A" and number in site_of(request).community.kept.now().hidden:
-        raise HTTPException(404)
     with site_of(request).database.session() as session:
         row = session.get(TABLES[letter], number)
         if row is None:
