@@ -30,8 +30,8 @@ from peerscope.discover.readers import Readers
 from peerscope.discover.wishes import want_less
 from peerscope.record import Database
 
-STAYS = {"report.account_id"}
-"""Rows that stay for others. Of a report what it is about and the moderator's decision do, which are not the
+STAYS = {"report.account_id", "identity_request.decided_by"}
+"""Rows that stay for others. A request holds the words of who asked, whoever decided. Of a report what it is about and the moderator's decision do, which are not the
 account's words; that its text is taken out is shown by `site_of_ada`."""
 
 FIRST = 880_000
@@ -42,11 +42,13 @@ ALLOWED: dict[tuple[str, str], object] = {
     ("proof", "kind"): "email",
     ("profile", "highlights"): "5 words",
     ("digest", "every"): "weekly",
+    ("identity_request", "asked"): '"5 words"',
     ("notice_switch", "topic"): next(iter(TOPICS)),
 }
 """Values of columns that may hold certain ones only."""
 
 SHOWN = {
+    "identity_request.decided_by": '"decided_by_you": true',
     "reading.account_id": '"reading": {"uses_saves": false',
     "block.account_id": '"blocked": [{"name": "Bo Other"',
     "digest.account_id": '"digest": {"every": "weekly"',

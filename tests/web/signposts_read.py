@@ -7,7 +7,7 @@ from signposting import find_signposting_http, find_signposting_linkset
 
 found = find_signposting_http(sys.argv[1])
 links = found.linksets
-more = find_signposting_linkset(next(iter(links)).target)
+more = find_signposting_linkset(next(iter(links)).target).for_context(sys.argv[1])
 
 
 def plain(one):

@@ -13,7 +13,7 @@ from lxml import html
 from peerscope.discover.readers import LONGEST_KEPT, Readers
 from peerscope.record import count_statements
 from peerscope.web import create_app
-from peerscope.web.forms import MOST_BYTES, is_local
+from peerscope.web.forms import MOST_BYTES, MOST_FIELDS, is_local
 from peerscope.web.history import router
 from peerscope.web.reader import COOKIE, SECURE_COOKIE
 
@@ -440,7 +440,7 @@ def test_a_very_long_query_is_cut(reader, readers, query) -> None:
 def test_forms_are_read_within_bounds(reader, readers) -> None:
     large = post(reader, "save", **save_fields(reader, query="x" * (MOST_BYTES + 1)))
     assert large.status_code == 413
-    many = post(reader, "save", **save_fields(reader), **{f"f{n}": "" for n in range(50)})
+    many = post(reader, "save", **save_fields(reader), **{f"f{n}": "" for n in range(MOST_FIELDS)})
     assert many.status_code == 413
     other = reader.post("/history/save", json={"work": "W1"})
     assert other.status_code == 415

@@ -34,8 +34,12 @@ class Walker:
             )
         self.page = self.context.new_page()
         self.problems: list[str] = []
-        self.page.on("console", lambda said: self.problems.append(said.text))
+        self.page.on("console", self._said)
         self.page.on("dialog", lambda dialog: self.problems.append(dialog.message))
+
+    def _said(self, message) -> None:
+        if message.type in ("error", "warning"):
+            self.problems.append(message.text)
 
     def go(self, place: str) -> None:
         self.page.goto(self.address + place)
@@ -115,7 +119,9 @@ def test_from_the_first_visit_to_the_last(browser, society, own_address, kang, c
 
     # Follow a topic, review a work of others.
     me.go("/topics")
-    me.page.locator("main").get_by_role("link", name=re.compile("Contrastive learning")).first.click()
+    me.page.locator("main").get_by_role(
+        "link", name=re.compile("Contrastive learning")
+    ).first.click()
     me.press("Follow this topic")
     me.sees("you follow it")
     me.go("/search?q=momentum contrast")
@@ -149,9 +155,7 @@ def test_from_the_first_visit_to_the_last(browser, society, own_address, kang, c
     with me.page.expect_download() as awaited:
         me.page.evaluate("location.assign('/me/export')")
     held = zipfile.ZipFile(io.BytesIO(awaited.value.path().read_bytes()))
-    everything = "".join(
-        held.read(name).decode("utf-8", "replace") for name in held.namelist()
-    )
+    everything = "".join(held.read(name).decode("utf-8", "replace") for name in held.namelist())
     for said in ("kang.journey@example.org", "It keeps a queue of negatives", "Gladly.",
                  "I work on contrastive learning."):  # fmt: skip
         assert said in everything, said

@@ -7,11 +7,12 @@ record that somebody else claimed waits for its owner or a moderator. Nobody dec
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from peerscope.community import audit
@@ -366,3 +367,32 @@ def names_in_history(session: Session, makers: Iterable[str]) -> dict[str, str]:
     }
     names = names_of(session, set(numbers.values()))
     return {one: names.get(number, GONE) for one, number in numbers.items()}
+
+
+def exported(session: Session, account_id: int) -> dict[str, object]:
+    """What an account asked for about claimed records, and what it decided, as plain values."""
+    rows = session.scalars(
+        select(IdentityRequest)
+        .where(
+            or_(IdentityRequest.account_id == account_id, IdentityRequest.decided_by == account_id)
+        )
+        .order_by(IdentityRequest.id)
+    )
+    found = []
+    for row in rows:
+        own = row.account_id == account_id
+        found.append(
+            {
+                "request": row.id,
+                "person": f"A{row.person_id}",
+                "asked_by_you": own,
+                "asked": json.loads(row.asked) if own else None,
+                "reason": row.reason if own else None,
+                "state": row.state,
+                "asked_at": utc(row.created_at).isoformat(),
+                "decided_at": utc(row.decided_at).isoformat() if row.decided_at else None,
+                "decided_by_you": row.decided_by == account_id,
+                "event": row.event_id,
+            }
+        )
+    return {"identity_requests": found}

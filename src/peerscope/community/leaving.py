@@ -23,6 +23,7 @@ from peerscope.community import (
     changes,
     collection_works,
     conversations,
+    curation,
     digests,
     follows,
     invitations,
@@ -138,6 +139,7 @@ PARTS: tuple[Callable[[Session, int], Mapping[str, object]], ...] = (
     digests.exported,
     private_feed.exported,
     moderation.exported,
+    curation.exported,
     replies.exported,
 )
 """Where the parts of an export come from: the ``exported`` of every feature that keeps something."""
