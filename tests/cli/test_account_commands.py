@@ -23,7 +23,7 @@ PASSWORD = "a horse and a battery"
 
 
 @pytest.fixture
-def home(tmp_path) -> str:
+def home(tmp_path, quick_hashes) -> str:
     community = Community(Settings(home=tmp_path))
     with community.writing() as session:
         create_account(session, "Ada Example", email="ada@example.org", password=PASSWORD)
@@ -101,10 +101,10 @@ def test_links(home, community, monkeypatch) -> None:
     assert "e-mail address" in run(home, "invite", "nonsense", code=1).stderr
 
 
-@pytest.mark.parametrize("who", ["nobody", "99", "9" * 40, "", "Same Name", "[bold]x"])
-def test_whoever_is_not_there_is_said(home, who) -> None:
-    said = run(home, "suspend", who, code=1).stderr
-    assert "account" in said and "Traceback" not in said
+def test_whoever_is_not_there_is_said(home) -> None:
+    for who in ("nobody", "99", "9" * 40, "", "Same Name", "[bold]x"):
+        said = run(home, "suspend", who, code=1).stderr
+        assert "account" in said and "Traceback" not in said
 
 
 def test_a_site_whose_mails_would_lead_astray_does_not_start(home, monkeypatch) -> None:

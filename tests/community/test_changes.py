@@ -26,7 +26,7 @@ ADA = Identity("orcid", ORCID.issuer, "0000-0002-1825-0097", "Ada", "", "0000-00
 
 
 @pytest.fixture
-def ada(community) -> int:
+def ada(community, quick_hashes) -> int:
     with community.writing() as session:
         number = create_account(
             session, "Ada Example", email="ada@example.org", password=PASSWORD, confirmed="a link"

@@ -20,6 +20,7 @@ from peerscope.community.claiming import (
     claim_of,
     decide,
     level_without,
+    look_again,
     open_claim,
     owner_of,
     recheck,
@@ -29,7 +30,7 @@ from peerscope.community.claiming import (
 )
 from peerscope.community.claiming_models import ClaimOnRecord
 from peerscope.community.domains import Place, store_domains
-from peerscope.community.models import Account, Notice, Report
+from peerscope.community.models import Account, Notice, Proof, Report
 from peerscope.community.person_settings import kept_people, set_person
 from peerscope.community.proofs import YEAR, add_proof, level_of, revoke_proof
 from peerscope.community.ror import Organisation
@@ -271,9 +272,8 @@ def test_two_cannot_vouch_for_each_others_claims(act, make_account, people, ada_
         claim = open_claim(session, record, cy, people["Cy Third"])
         vouch_for_claim(session, record, ada_owns, claim.id, "We wrote it together in spring.")
         withdraw(session, record, ada_owns)
-        revoked = session.scalars(select(ClaimOnRecord)).first()
-        assert revoked.state == "withdrawn"
-        revoke(session, record, ada_owns, 1, "gone")
+        orcid = session.scalar(select(Proof.id).where(Proof.account_id == ada_owns))
+        revoke(session, record, ada_owns, orcid, "gone")
         again = open_claim(session, record, ada_owns, people["Ada Example"])
         assert again.state == "open"
         with pytest.raises(NotAllowedError, match="each other"):
@@ -386,6 +386,20 @@ def test_revoking_a_proof_drops_the_level_and_the_record_that_rested_on_it(
         assert told(session, ada_owns)[-1] == "claim.reopened"
 
 
+def test_a_proof_shown_after_the_claim_is_looked_at(act, make_account, people, said) -> None:
+    ada = make_account("Ada Example")
+    with act() as (session, record):
+        look_again(session, record, ada)
+        open_claim(session, record, ada, people["Ada Example"])
+        assert state(session, ada) == ("open", "")
+        number = add_proof(session, ada, "domain", value="north.example", value_hash="x")
+        look_again(session, record, ada)
+        assert state(session, ada) == ("accepted", "domain")
+        revoke_proof(session, number, audit.OPERATOR, "a mistake")
+        look_again(session, record, ada)
+        assert state(session, ada) == ("open", "")
+
+
 def test_another_way_holds_a_claim_whose_proof_was_revoked_by_somebody_else(
     act, make_account, people, ada_owns, said
 ) -> None:
@@ -453,6 +467,19 @@ def test_claims_follow_a_merge_and_its_undoing(
         assert claim_of(session, moved).person_id == gone
         assert state(session, moved)[0] == "open", "a moderator decides anew"
         assert state(session, owner)[0] == "accepted"
+
+
+def test_a_dispute_ends_when_the_other_account_is_gone(act, make_account, people, said) -> None:
+    one, two = make_account("Bo Other"), make_account("Bo Other")
+    with act() as (session, record):
+        add_proof(session, one, "domain", value="south.example", value_hash="y")
+        open_claim(session, record, two, people["Bo Other"])
+        open_claim(session, record, one, people["Bo Other"])
+        assert state(session, one) == ("disputed", "")
+        session.delete(session.get(Account, two))
+        session.flush()
+        follow_merges(session, record)
+        assert state(session, one) == ("accepted", "domain")
 
 
 def test_a_suspended_owner_is_not_shown(act, make_account, people, ada_owns) -> None:

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from peerscope.community import consenting, hearing
+from peerscope.community import claiming_models as profiles
+from peerscope.community import collection_works, collections, consenting, follows, hearing
 from peerscope.community.accounts import create_account
 from peerscope.community.models import Account
 from peerscope.community.times import now
@@ -15,9 +16,6 @@ from peerscope.record import Database, ingest, refresh_counts, resolve_people
 from peerscope.record.importers import importer_for
 from peerscope.record.models import Venue, Work
 from peerscope.record.read.feeds import feed_works
-
-follows = pytest.importorskip("peerscope.community.follows")
-profiles = pytest.importorskip("peerscope.community.claiming_models")
 
 LIBRARY = """
 @article{one, title={The first work}, author={Example, Ada}, journal={Journal A}, year={2020}}
@@ -106,8 +104,6 @@ def test_who_is_open_is_who_said_so(community) -> None:
 
 
 def test_what_came_into_a_followed_collection_is_told(community, record, reader) -> None:
-    from peerscope.community import collection_works, collections
-
     number, _, works = reader
     early = now() - timedelta(minutes=1)
     with community.writing() as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from contextlib import suppress
 from datetime import timedelta
 
@@ -245,27 +246,36 @@ def test_erasing_an_account_takes_its_invitations(community, people) -> None:
         assert session.scalars(select(Invitation)).all() == []
 
 
-STEP = st.tuples(
-    st.sampled_from(
-        ["invite", "invite", "accept", "accept", "decline", "withdraw", "block", "unblock", "write",
-         "write", "leave", "expire"]
-    ),
-    st.integers(0, 2),
-    st.integers(0, 2),
-)  # fmt: skip
+PAIRS = [(0, 1), (1, 0), (0, 1), (1, 0), (0, 2), (2, 1)]
+DOINGS = [
+    "invite", "invite", "accept", "accept", "decline", "withdraw", "block", "block", "unblock",
+    "write", "write", "write", "leave", "expire",
+]  # fmt: skip
+TALKING = [("invite", (0, 1)), ("accept", (1, 0))]
+
+
+def sequence(seed: int) -> list[tuple[str, tuple[int, int]]]:
+    """Steps of a seed; half of the sequences begin where two talk already.
+
+    Drawn evenly: a list that hypothesis draws is mostly short and of one kind, and what takes three steps in
+    a row hardly comes up.
+    """
+    chance = random.Random(seed)
+    drawn = [(chance.choice(DOINGS), chance.choice(PAIRS)) for _ in range(18)]
+    return (TALKING if chance.random() < 0.5 else []) + drawn
 
 
 @settings(
-    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
-@given(st.lists(STEP, min_size=4, max_size=25))
-def test_any_sequence_keeps_the_rules(community, people, steps) -> None:
+@given(st.integers(0, 10**9))
+def test_any_sequence_keeps_the_rules(community, people, seed) -> None:
     with community.writing() as session:
         for table in (Message, Conversation, Invitation, Block, Notice):
             session.execute(delete(table))
     accepted: set[frozenset[int]] = set()
     refused: set[int] = set()
-    for what, first, second in steps:
+    for what, (first, second) in sequence(seed):
         one, other = people[first], people[second]
         with suppress(CommunityError):
             step(community, what, one, other, accepted, refused)

@@ -26,6 +26,7 @@ from peerscope.community.meeting_models import Review, ReviewVersion
 from peerscope.community.models import Account, AuditEntry, Base, Notice
 from peerscope.community.proofs import add_proof
 from peerscope.community.standing import standing_of
+from peerscope.community.talk_models import Block
 from peerscope.community.times import now
 from peerscope.record import count_statements
 
@@ -203,6 +204,19 @@ def test_declining_is_told_to_nobody(community, people) -> None:
             collection_members.invite(session, owner, number, owner, "viewer")
         with pytest.raises(CommunityError):
             collection_members.invite(session, owner, number, people[2], "owner")
+
+
+def test_who_is_blocked_invites_nobody(community, people) -> None:
+    owner, guest, *_ = people
+    with community.writing() as session:
+        session.add(Block(account_id=guest, blocked_id=owner, created_at=now()))
+        number = collections.make(session, owner, "A list")
+        collection_members.invite(session, owner, number, guest, "viewer")
+        assert [one.accepted for one in collection_members.members_of(session, number)] == [False]
+        assert collection_members.invitations(session, guest) == []
+        assert session.scalar(select(func.count()).where(Notice.account_id == guest)) == 0
+        with pytest.raises(NotThereError):
+            collection_members.answer(session, guest, number, accept=True)
 
 
 def test_a_fork_copies_works_and_no_words(community, people) -> None:

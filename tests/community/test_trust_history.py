@@ -170,7 +170,7 @@ def test_only_the_owner_replies_and_can_take_it_back(community, owner, make_acco
         assert replies(session, ADA)["authorship"].text == "Now they are gone."
         reply(session, owner, ADA, "authorship", "  ")
         assert set(replies(session, ADA)) == {"integrity"}
-        (kept,) = exported(session, owner)
+        (kept,) = exported(session, owner)["trust_replies"]
         assert (kept["person"], kept["statement"]) == ("A7", "integrity")
         assert kept["text"] == "We asked for this retraction ourselves."
         session.get(Account, owner).person_id = None

@@ -17,6 +17,7 @@ PLACES = [
     "home", "search", "filtered", "nothing", "works", "work", "crowd", "hostile", "person", "prolific", "trust", "past",
     "topic", "institution", "venue", "name", "people", "nobody", "topics", "about", "error", "claims", "claim", "attempt",
     "workbench", "decisions",
+    "for you", "history", "gone",
     "sign in", "join", "reset",
     "claim on a record", "correct", "privacy",
 ]  # fmt: skip
@@ -49,6 +50,9 @@ def places(numbers, site) -> dict[str, str]:
         "topics": "/topics",
         "about": "/about",
         "error": "/nowhere",
+        "for you": "/for-you",
+        "history": "/history",
+        "gone": "/gone",
         "sign in": "/sign-in?next=/works",
         "join": "/join",
         "reset": "/reset",
@@ -83,6 +87,37 @@ def test_no_page_breaks_a_rule_of_accessibility(window, address, places, name) -
         for rule in found.response["violations"]
         for node in rule["nodes"]
     ] == []
+
+
+@pytest.mark.parametrize("place", ["/for-you", "/for-you?order=new", "/search?q=learning"])
+def test_no_page_of_a_shelf_breaks_a_rule(window, address, numbers, place) -> None:
+    saved, muted = (
+        numbers[f"work:{name}"]
+        for name in ("Dual Temperature Helps Contras", "Group Normalization")
+    )
+    shelf = f"1.W{saved}.T{numbers['topic:Contrastive learning']}.-W{muted}"
+    window.context.add_cookies([{"name": "peerscope-shelf", "value": shelf, "url": address}])
+    try:
+        _without_violations(window, address + place)
+    finally:
+        window.context.clear_cookies()
+
+
+@pytest.mark.parametrize("place", ["/me/privacy", "/me/delete", "/history", "/for-you"])
+def test_no_page_of_an_account_breaks_a_rule(window, address, society, place) -> None:
+    secret = society.member("Ada Example").cookies["peerscope-session"]
+    window.context.add_cookies([{"name": "peerscope-session", "value": secret, "url": address}])
+    try:
+        _without_violations(window, address + place)
+    finally:
+        window.context.clear_cookies()
+
+
+def _without_violations(window, place: str) -> None:
+    assert window.goto(place).status == 200
+    window.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    found = axe.Axe().run(window)
+    assert [(rule["id"], rule["nodes"][0]["target"]) for rule in found.response["violations"]] == []
 
 
 def test_a_phone_letters_its_graph_large_enough_to_read(browser, address, places) -> None:

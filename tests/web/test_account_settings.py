@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from argon2 import PasswordHasher, extract_parameters
+from argon2 import extract_parameters
 from sqlalchemy import select, update
 
 from peerscope.community import accounts, sessions
@@ -18,21 +18,16 @@ from peerscope.community.times import now, utc
 from peerscope.settings import Settings
 
 SETTINGS = "/me/settings"
-PROPER = accounts._hasher, accounts._NOBODY
 
 
 @pytest.fixture(scope="module")
-def people(small_society):
+def people(small_society, quick_hashes):
     return small_society()
 
 
 @pytest.fixture(autouse=True)
-def _fresh(people, caplog, monkeypatch) -> None:
+def _fresh(people, caplog) -> None:
     people.community.rates.clear()
-    # The real cost of a hash is not what these tests are about; `PROPER` is.
-    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(accounts, "_hasher", quick)
-    monkeypatch.setattr(accounts, "_NOBODY", quick.hash("the password of nobody"))
     caplog.set_level(logging.WARNING, "peerscope.mail")
 
 
@@ -350,7 +345,7 @@ class Counted:
         return self.hasher.hash(*given)
 
 
-def test_refusing_costs_the_same_whoever_it_is(people, monkeypatch) -> None:
+def test_refusing_costs_the_same_whoever_it_is(people, monkeypatch, quick_hashes) -> None:
     """User enumeration by time: each refusal checks exactly one hash of the same cost."""
     member, locked, without = (people.member(f"{name} Example") for name in ("Here", "Out", "No"))
     with people.community.writing() as session:
@@ -375,7 +370,7 @@ def test_refusing_costs_the_same_whoever_it_is(people, monkeypatch) -> None:
         assert counted.verified - before == 3, email
         assert {page.status_code for page in pages} == {400}
     assert counted.hashed == 0
-    hasher, nobody = PROPER
+    hasher, nobody = quick_hashes
     assert extract_parameters(nobody) == extract_parameters(hasher.hash("a horse and a battery"))
 
 

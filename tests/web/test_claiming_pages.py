@@ -83,7 +83,6 @@ def test_from_unclaimed_to_claimed_by_an_address(society, ids, caplog) -> None:
     page = ada.get(f"{person}/claim").text
     assert "It waits for one of the ways below" in page
     assert "KAIST" in page and "Decides: a rule, at once" in page
-    society.post(ada, f"{person}/claim/withdraw")
     proofs = society.post(ada, "/me/proofs/domain", "/me/proofs", mail="cz@rcv.kaist.ac.kr")
     assert "is on its way" in proofs.text and "cz@rcv.kaist.ac.kr" in proofs.text
     link = re.findall(r"http://testserver(/me/proofs/domain/[\w-]+)", caplog.text)[-1]
@@ -92,7 +91,6 @@ def test_from_unclaimed_to_claimed_by_an_address(society, ids, caplog) -> None:
     assert society.post(ada, link, link).status_code == 303
     shown = ada.get("/me/proofs").text
     assert "Your level is L3" in shown and "falls from L3 to L1" in shown
-    society.post(ada, f"{person}/claim", f"{person}/claim")
     assert "This record is yours since" in ada.get(f"{person}/claim").text
     public = stranger.get(person).text
     assert "Claimed by its owner (L3)" in public and "has not joined" not in public
@@ -336,10 +334,13 @@ def test_a_page_is_hidden_on_request_everywhere(society, ids, numbers) -> None:
         page = stranger.get(place)
         assert page.status_code == 200 and not link.search(page.text), place
     assert "Kang Zhang" in stranger.get(work).text, "the name stays on the work"
-    for place in ("", "/claim", "/correct"):
+    for place in ("", "/claim", "/correct", "/trust", "/trust.json", "/trust/history", "?page=2"):
         gone = stranger.get(f"{person}{place}")
         assert gone.status_code == 410 and "was hidden after somebody asked" in gone.text
-    assert stranger.get(f"/api/people/A{number}").status_code == 410
+    assert stranger.get(f"/people/A00{number}").status_code == 410
+    gone = stranger.get(f"/api/people/A{number}")
+    assert (gone.status_code, gone.headers["content-type"]) == (410, "application/problem+json")
+    assert stranger.post(f"{person}/correct", data=fields).status_code == 410
     found = stranger.get(f"/search?person=A{number}")
     assert not tree(found).xpath("//article[@class='work']")
     assert "person" not in stranger.get(f"/search?q=&person=A{number}").url.path
@@ -404,20 +405,22 @@ def test_a_coauthor_is_asked_and_vouches_through_the_page(society, ids) -> None:
         assert owner_of(session, ids["chaoning"]) is None
 
 
-def test_a_persons_page_costs_few_statements_of_the_community(society, ids) -> None:
-    browser, person = society.browser(), f"/people/A{ids['kang']}"
-    browser.get(person)
-    with count_statements(society.community.database.engine) as seen:
-        browser.get(person)
+def test_claims_cost_a_persons_page_few_statements(society, ids) -> None:
+    from peerscope.community.claim_block import claim_block
+
+    engine = society.community.database.engine
+    with society.community.reading() as session, count_statements(engine) as seen:
+        assert claim_block(session, ids["kang"]).owner is None
     assert seen.count == 1
-    owner = make_owner(society, ids["kang"], "Kang Zhang")
+    owner, person = make_owner(society, ids["kang"], "Kang Zhang"), f"/people/A{ids['kang']}"
     society.post(owner, f"{person}/profile", bio="Hello.")
     voucher = society.member("Vera Verified").account_id
     with society.community.writing() as session:
         add_proof(session, owner.account_id, "vouch", note="We met.", verifier_id=voucher)
-    with count_statements(society.community.database.engine) as seen:
-        assert "Vera Verified" in browser.get(person).text
+    with society.community.reading() as session, count_statements(engine) as seen:
+        assert claim_block(session, ids["kang"]).owner.vouchers[voucher] == "Vera Verified"
     assert seen.count == 3
+    assert "by <bdi>Vera Verified</bdi>" in society.browser().get(person).text
 
 
 def test_the_privacy_page_says_what_the_code_does(society) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import feedparser
-import pytest
 
-collections = pytest.importorskip("peerscope.community.collections")
+from peerscope.community import collection_works, collections
 
 
 def test_a_feed_is_as_open_as_its_collection(society, numbers) -> None:
-    from peerscope.community import collection_works
-
     work = numbers["work:Dual Temperature Helps Contras"]
     owner = society.member("Ow Ner", level=2)
     made = {}

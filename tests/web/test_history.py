@@ -477,6 +477,6 @@ def test_a_cookie_of_nobody_is_nobody(anyone, app) -> None:
 def test_every_form_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "web.md").read_text()
     paths = {(method, route.path) for route in router.routes for method in route.methods}
-    assert len(paths) == 6
+    assert len(paths) == 8
     for method, path in paths:
         assert f"`{'POST ' if method == 'POST' else ''}{path}`" in text, (method, path)

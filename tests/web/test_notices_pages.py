@@ -93,6 +93,21 @@ def test_every_topic_of_a_sentence_can_be_switched() -> None:
     assert 2 * len(TOPICS) + 2 <= 300, "the form would have more fields than a form may"
 
 
+def test_every_kind_that_is_told_has_a_sentence() -> None:
+    from pathlib import Path
+
+    import peerscope
+    from peerscope.community.sentences import SENTENCES
+
+    told = set()
+    for path in Path(peerscope.__file__).parent.glob("community/**/*.py"):
+        source = path.read_text()
+        for call in re.findall(r"notify\((.*?)\n    ?\)?", source, re.DOTALL):
+            told |= set(re.findall(r'"([a-z]+\.[a-z_]+)"', call))
+    assert len(told) > 12
+    assert told <= set(SENTENCES)
+
+
 @pytest.fixture
 def subscribed(society):
     ada = society.member("Ada Example")

@@ -30,7 +30,7 @@ def program():
 
 
 @pytest.fixture(scope="module")
-def both(small_society, program):
+def both(small_society, program, quick_hashes):
     """A site that offers ORCID and an institution; one program on loopback stands for both."""
     return small_society(
         orcid_client_id="peerscope", orcid_client_secret="the secret of orcid",
@@ -171,6 +171,54 @@ def test_linking_and_taking_off(both, program) -> None:
     assert both.post(member, "/me/logins/remove", login=str(login)).status_code == 303
     assert BO not in member.get("/me/settings").text and "Level L1" in member.get("/me").text
     assert "revoked" in member.get("/me").text
+
+
+def test_an_orcid_that_was_linked_accepts_the_open_claim_and_taken_off_lets_go(
+    both, program
+) -> None:
+    from peerscope.community.claiming import claim_of
+    from peerscope.community.times import now
+    from peerscope.record.models import Identifier, Person, Source
+
+    site, number = both.application.state.site, 901
+    with site.database.begin() as record:
+        record.add(
+            Source(
+                id=901,
+                importer="test",
+                name="Test",
+                location="test",
+                covers="",
+                rank=0,
+                created_at=now(),
+            )
+        )
+        record.flush()
+        record.add(
+            Person(
+                id=number, display_name="Bo Other", name_key="other, bo", orcid=BO, works_count=0,
+                cited_by_count=0, rule="orcid", source_id=901, change_seq=1, created_at=now(),
+            )
+        )  # fmt: skip
+        record.add(
+            Identifier(entity="A", scheme="orcid", value=BO, entity_id=number, source_id=901)
+        )
+    member = both.member("Claiming Example")
+
+    def standing() -> tuple[str, str]:
+        with both.community.reading() as session:
+            claim = claim_of(session, member.account_id)
+            return claim.state, claim.route
+
+    assert both.post(member, f"/people/A{number}/claim").status_code == 303
+    assert standing() == ("open", "")
+    through(member, program, BO, "/me/link/orcid", token=both.token(member))
+    assert standing() == ("accepted", "orcid")
+    with both.community.reading() as session:
+        login = session.scalar(select(Login.id))
+    both.post(member, "/me/logins/remove", login=str(login))
+    assert standing() == ("open", "")
+    both.post(member, f"/people/A{number}/claim/withdraw")
 
 
 def test_one_orcid_is_one_account(both, program) -> None:

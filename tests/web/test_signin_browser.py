@@ -30,7 +30,7 @@ def program():
 
 
 @pytest.fixture(scope="module")
-def people(small_society, program):
+def people(small_society, program, quick_hashes):
     """A served site at http://localhost, which browsers take for a safe place."""
     made = small_society(
         orcid_client_id="peerscope", orcid_client_secret="x", orcid_base=program.address

@@ -12,6 +12,7 @@ import typer
 from peerscope.atomic import written
 from peerscope.cli.context import Home, Json, err, open_record, out, print_json, settings_for
 from peerscope.cli.errors import CommandError, Exit, explained
+from peerscope.community.reading import copy_for_training
 from peerscope.discover.events import export_events
 from peerscope.discover.readers import Readers
 from peerscope.record import parsed_works
@@ -65,6 +66,7 @@ def events(
     with explained(err):
         settings = settings_for(home)
         database = open_record(settings, create=False)
+        copy_for_training(settings)
         counts = export_events(database, Readers(settings.readers), folder)
         if as_json:
             print_json({"folder": str(folder), "rows": counts})

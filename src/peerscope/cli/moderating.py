@@ -64,7 +64,7 @@ def decide(
     state: Annotated[str, typer.Argument(help="done or declined.")],
     decision: Annotated[str, typer.Argument(help="Why, in a sentence that its reporter reads.")],
     action: Annotated[
-        str, typer.Option(help="none, hide, unhide or suspend: what is done besides.")
+        str, typer.Option(help="none, hide, unhide, remove or suspend: what is done besides.")
     ] = "none",
     home: Home = None,
     as_json: Json = False,

@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -34,6 +35,9 @@ from peerscope.web import create_app
 from peerscope.web.feeds import searching
 from peerscope.web.servable import create_servable_app
 
+log = logging.getLogger(__name__)
+A_DAY = 86_400.0
+
 
 def serve_site(settings: Settings, database: Database) -> None:
     """Listen until interrupted; the address is printed once the port is bound.
@@ -54,9 +58,6 @@ def serve_site(settings: Settings, database: Database) -> None:
         err.print(f"[bold red]Without histories of readers:[/] {error}", highlight=False)
     community = Community(settings)
     address = _address(listener)
-    with community.writing() as people, database.session() as record:
-        remind_of_expiry(people)
-        follow_merges(people, record)
     app = create_app(settings, database, discovery, readers, community=community, address=address)
     out.print(f"Serving {settings.site_name} at {address} (Ctrl-C stops it)")
     link = community.first_admin()
@@ -70,9 +71,34 @@ def serve_site(settings: Settings, database: Database) -> None:
     with (
         improving(settings),
         _retraining(settings, database),
+        _tending(community, database),
         _digesting(settings, community, database, discovery),
     ):
         uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def _tending(community: Community, database: Database) -> Iterator[None]:
+    """What has to be seen to once a day while the block runs: proofs that end, claims whose records moved."""
+    ended = threading.Event()
+
+    def tend() -> None:
+        while not ended.is_set():
+            try:
+                with community.writing() as session, database.session() as record:
+                    remind_of_expiry(session)
+                    follow_merges(session, record)
+            except SQLAlchemyError:
+                log.exception("Proofs and claims could not be seen to; tried again in a day.")
+            ended.wait(A_DAY)
+
+    thread = threading.Thread(target=tend, name="tending", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=10)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from peerscope.cli.context import Home, Json, err, open_record, out, print_json,
 from peerscope.cli.errors import CommandError, Exit, explained
 from peerscope.cli.progress import reporting
 from peerscope.cli.reproducing import take_shipped
+from peerscope.community.reading import copy_for_training
 from peerscope.discover.improving import (
     encoder_in_service,
     improve_site,
@@ -197,6 +198,7 @@ def _import_one(database: Database, file: str, *, force: bool) -> ImportReport:
 
 
 def _train(settings: Settings, database: Database, *, encoded: bool = True) -> dict[str, Any]:
+    copy_for_training(settings)
     try:
         with reporting(err) as progress:
             learned = train_site(settings, database, progress, encoded=encoded)
@@ -247,6 +249,7 @@ def _learn(
 
 
 def _improve(settings: Settings, database: Database) -> PublishOutcome:
+    copy_for_training(settings)
     try:
         with reporting(err) as progress:
             published = improve_site(settings, database, progress)

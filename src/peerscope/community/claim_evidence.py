@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from peerscope.community.domains import Place
+from peerscope.record.bulk import chunks
 from peerscope.record.models import (
     Authorship,
     AuthorshipInstitution,
@@ -82,12 +83,14 @@ def heirs_of(record: Session, person_ids: Collection[int]) -> dict[int, int]:
     merged: dict[int, int] = {}
     wanted = set(person_ids)
     for _ in range(LONGEST_CHAIN):
-        rows = record.execute(
-            select(Person.id, Person.merged_into_id).where(
-                Person.id.in_(wanted), Person.merged_into_id.is_not(None)
+        found: dict[int, int] = {}
+        for part in chunks(sorted(wanted)):
+            rows = record.execute(
+                select(Person.id, Person.merged_into_id).where(
+                    Person.id.in_(part), Person.merged_into_id.is_not(None)
+                )
             )
-        ).all()
-        found = {row.id: int(row.merged_into_id) for row in rows}
+            found |= {row.id: int(row.merged_into_id) for row in rows}
         wanted = set(found.values()) - merged.keys() - found.keys()
         merged |= found
         if not wanted:

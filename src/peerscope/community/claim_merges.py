@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -62,7 +63,7 @@ def follow_merges(session: Session, record: Session) -> int:
     staying = {one.person_id for one in claims if one.state == "accepted"} - {
         one.person_id for one, _ in moving
     }
-    touched: set[int] = set()
+    touched = _alone(claims)
     for claim, person_id in moving:
         touched |= {claim.person_id, person_id}
         if claim.state == "accepted":
@@ -84,3 +85,11 @@ def follow_merges(session: Session, record: Session) -> int:
     for person_id in sorted(touched):
         settle(session, record, person_id)
     return len(moving)
+
+
+def _alone(claims: Collection[ClaimOnRecord]) -> set[int]:
+    """Records of which a claim is disputed by nobody any more: the other account is gone."""
+    standing = Counter(one.person_id for one in claims)
+    return {
+        one.person_id for one in claims if one.state == "disputed" and standing[one.person_id] == 1
+    }

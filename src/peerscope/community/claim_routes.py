@@ -136,7 +136,7 @@ def _by_domain(
             "domain", label, "closed", "No work of this record states an institution.", rule
         )
     stated = "; ".join(one.label for one in facts.institutions[:NAMED])
-    shown = {one.value: one for one in proofs if one.kind == "domain"}
+    shown = {one.value: one for one in proofs if one.kind in ("domain", "federation")}
     for domain, place in places_of(session, shown).items():
         there = [one for one in facts.institutions if one.is_at(place)]
         if not there or account is None:

@@ -339,6 +339,18 @@ def recheck(session: Session, record: Session, account_id: int) -> None:
         reopen(session, record, claim, audit.SYSTEM)
 
 
+def look_again(session: Session, record: Session, account_id: int) -> None:
+    """Look anew at whatever claim an account has, after its proofs changed, by whatever way.
+
+    What the new proofs meet is accepted at once; what rested on one that was revoked is open again.
+    """
+    claim = claim_of(session, account_id)
+    if claim is not None and claim.state == "accepted":
+        recheck(session, record, account_id)
+    elif claim is not None:
+        settle(session, record, claim.person_id)
+
+
 def reopen(session: Session, record: Session, claim: ClaimOnRecord, actor: str) -> None:
     """Take back that a claim was accepted, because what it rested on is gone; another way may hold it."""
     claim.state, claim.route, claim.evidence, claim.proof_id = "open", "", "", None

@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from peerscope.community import audit
+from peerscope.community.blocks import blocks
 from peerscope.community.collections import for_managing, note_change
 from peerscope.community.errors import CommunityError, NotThereError
 from peerscope.community.meeting_models import Collection, CollectionMember
@@ -79,15 +80,18 @@ def invite(session: Session, account_id: int, collection_id: int, guest_id: int,
     )
     if (held or 0) >= MOST_MEMBERS:
         raise CommunityError(f"At most {MOST_MEMBERS} others take part in a collection.")
+    # To somebody who blocks the owner it is as if they had declined, and the owner sees no difference.
+    is_shut = blocks(session, guest_id, account_id)
     session.add(
         CollectionMember(
-            collection_id=collection_id, account_id=guest_id, role=role, state="invited",
-            invited_by=account_id, invited_at=now(),
+            collection_id=collection_id, account_id=guest_id, role=role,
+            state="declined" if is_shut else "invited", invited_by=account_id, invited_at=now(),
         )
     )  # fmt: skip
     session.flush()
     target = f"collection:{collection_id}"
-    notify(session, guest_id, "collection.invited", target, actor_id=account_id)
+    if not is_shut:
+        notify(session, guest_id, "collection.invited", target, actor_id=account_id)
     audit.record(
         session, audit.actor_of(account_id), "collection.invite", target,
         guest=guest_id, role=role,

@@ -16,6 +16,7 @@ from sqlalchemy import event
 import peerscope.community.claiming_models
 import peerscope.community.meeting_models
 import peerscope.community.passkey_models
+import peerscope.community.reading_models
 import peerscope.community.talk_models
 import peerscope.community.trust.models  # noqa: F401
 from peerscope.record import Database

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, false, or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from peerscope.community.beside import module
+from peerscope.community.collection_works import works_in
+from peerscope.community.collections import readable
 from peerscope.community.digests import FollowNews, Heard
+from peerscope.community.follows import follows_of
+from peerscope.community.since import since as news_since
 from peerscope.record.models import Authorship, AuthorshipInstitution, Work, WorkTopic
 
 Search = Callable[[str], Sequence[int]]
@@ -28,15 +31,12 @@ def follow_news(search: Search) -> FollowNews:
     def heard(
         session: Session, record: Session, account_id: int, since: datetime, until: datetime
     ) -> Sequence[Heard]:
-        news = module("since")
-        if news is None:
-            return []
         told = []
-        for one in news.since(session, record, account_id, search):
+        for one in news_since(session, record, account_id, search):
             added = [
                 line.work_id
                 for line in one.history
-                if line.kind == "added" and since < line.at <= until
+                if line.kind == "added" and line.work_id and since < line.at <= until
             ]
             works = _came(record, one.new, since, until) + _came(record, added)
             if works and one.label:
@@ -54,10 +54,7 @@ def followed_works(session: Session, account_id: int, search: Search) -> ColumnE
 
     Collections count while they are open to the account.
     """
-    follows = module("follows")
-    if follows is None:
-        return false()
-    targets = [one.target for one in follows.follows_of(session, account_id)]
+    targets = [one.target for one in follows_of(session, account_id)]
     numbers = {
         letter: [int(one[1:]) for one in targets if one[0] == letter] for letter in PLACES
     }  # fmt: skip
@@ -66,8 +63,8 @@ def followed_works(session: Session, account_id: int, search: Search) -> ColumnE
         if address.startswith("/"):
             works.update(search(address))
     if numbers["C"]:
-        readable = module("collections").readable(session, set(numbers["C"]), account_id)
-        for held in module("collection_works").works_in(session, list(readable)).values():
+        open_to = readable(session, set(numbers["C"]), account_id)
+        for held in works_in(session, list(open_to)).values():
             works.update(held)
     stated = select(Authorship.work_id).join(
         AuthorshipInstitution, AuthorshipInstitution.authorship_id == Authorship.id

@@ -44,6 +44,7 @@ ACTIONS = {
     "none": "Do nothing more",
     "hide": "Hide the text",
     "unhide": "Show the text again",
+    "remove": "Remove the text for good",
     "suspend": "Suspend the account",
 }
 """What a decision may do besides."""
@@ -220,6 +221,8 @@ def decide(
     row.decision = words
     if action in ("hide", "unhide"):
         hide(session, judge, row.target, words, hidden=action == "hide", report_id=report_id)
+    elif action == "remove":
+        _remove(session, judge, row.target, words, seen, report_id)
     elif action == "suspend":
         owner = seen.owner_id if seen is not None else None
         if owner is None:
@@ -336,6 +339,19 @@ def exported(session: Session, account_id: int) -> dict[str, object]:
             for row in measures
         ],
     }  # fmt: skip
+
+
+def _remove(
+    session: Session, judge: Judge, target: str, reason: str, seen: Seen | None, report_id: int
+) -> None:
+    kind, number = target_of(target)
+    if seen is None or number is None:
+        raise NotThereError("It is gone, so there is nothing to remove.")
+    removing = KINDS[kind].remove
+    if removing is None:
+        raise CommunityError(f"{label_of(target)} cannot be removed.")
+    removing(session, judge.account_id, number)
+    _take(session, judge, "remove", target, reason, seen.owner_id, report_id)
 
 
 def _other(session: Session, judge: Judge, account_id: int) -> Account:

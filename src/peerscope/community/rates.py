@@ -28,9 +28,9 @@ RULES = {
     "reaction": "100 per day",
     "collection": "30 per day",  # made or forked
     "collection.invite": "30 per day",
-    "meeting.report": "20 per day",
     "write": "120 per 10 minute",
     "write.day": "1500 per day",
+    "export": "10 per hour",  # of everything an account owns
     "invitation": "10 per day",
     "invitation.young": "2 per day",
     "message": "60 per 10 minute",

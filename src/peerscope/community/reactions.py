@@ -142,7 +142,7 @@ def checked_link(given: str) -> str:
 
 
 def take_back(
-    session: Session, account_id: int, reaction_id: int, *, moderates: bool = False
+    session: Session, account_id: int | None, reaction_id: int, *, moderates: bool = False
 ) -> int:
     """Remove a specific reaction: one's own, or any as a moderator. The work that it was on.
 

@@ -118,7 +118,9 @@ def write(session: Session, account_id: int, work_id: int, given: Mapping[str, s
     return review.id
 
 
-def withdraw(session: Session, account_id: int, review_id: int, *, moderates: bool = False) -> int:
+def withdraw(
+    session: Session, account_id: int | None, review_id: int, *, moderates: bool = False
+) -> int:
     """Take back all words of a review: one's own, or any as a moderator. The work that it was on.
 
     Raises:
@@ -153,11 +155,11 @@ def reply(session: Session, account_id: int, review_id: int, text: str) -> int:
         NotThereError: There is no such review that stands.
         CommunityError: The text cannot be taken, or there are too many answers.
     """
-    if level_of(session, account_id) < 1:
-        raise NotAllowedError(NEEDED)
     review = session.get(Review, review_id)
     if review is None or _last(session, review_id) is None:
         raise NotThereError(GONE)
+    if level_of(session, account_id) < 1:
+        raise NotAllowedError(NEEDED)
     held = select(func.count()).where(ReviewReply.review_id == review_id)
     if (session.scalar(held) or 0) >= MOST_REPLIES:
         raise CommunityError("This review has as many replies as it takes.")
@@ -175,7 +177,7 @@ def reply(session: Session, account_id: int, review_id: int, text: str) -> int:
 
 
 def remove_reply(
-    session: Session, account_id: int, reply_id: int, *, moderates: bool = False
+    session: Session, account_id: int | None, reply_id: int, *, moderates: bool = False
 ) -> int:
     """Remove an answer: one's own, or any as a moderator. The review that it was to.
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from peerscope.community.accounts import names_of
-from peerscope.community.beside import module
+from peerscope.community.meeting_models import Review
 from peerscope.community.notices import TOPICS, Told
 from peerscope.discover.catalogue import facet_labels
 from peerscope.discover.results import work_titles
@@ -33,6 +33,7 @@ SENTENCES = {
     "claim.vouch_asked": "{who} asks you to vouch for their claim on {what}.",
     "proof.vouched": "{who} vouched for you.",
     "proof.revoked": "{who} took a vouch for you back.",
+    "proof.attested": "{who} wrote down that they checked documents of yours.",
     "proof.expires": "A proof of yours expires soon.",
     "identity.proposed": "Somebody proposed a change to who is who at {what}.",
     "identity.decided": "A change to who is who at {what} was decided.",
@@ -65,7 +66,7 @@ _PLACES = {
 _OTHERWISE = {
     "claim": "/me",
     "identity": "/me",
-    "proof": "/me",
+    "proof": "/me/proofs",
     "invitation": "/talk",
     "message": "/talk",
 }
@@ -119,12 +120,9 @@ def tell(session: Session, record: Session, notices: Sequence[Told]) -> list[Sen
 
 def _reviewed(session: Session, reviews: set[int]) -> dict[int, int]:
     """The works that reviews are of, by the number of the review."""
-    tables = module("meeting_models")
-    if not reviews or tables is None:
+    if not reviews:
         return {}
-    rows = session.execute(
-        select(tables.Review.id, tables.Review.work_id).where(tables.Review.id.in_(reviews))
-    )
+    rows = session.execute(select(Review.id, Review.work_id).where(Review.id.in_(reviews)))
     return {row.id: row.work_id for row in rows}
 
 

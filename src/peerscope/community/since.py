@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 from peerscope.community.collection_works import Change, changes_since, works_in
 from peerscope.community.collections import Seen, readable
 from peerscope.community.follows import Followed, follows_of, labels
+from peerscope.community.person_settings import kept_people
 from peerscope.record.read import ChangedWork, changed_among, changed_of, current_people
 
-FOUND = 100
-"""A search is followed through this many of its first results."""
+FOUND = 50
+"""A search is followed through this many of its first results: in meaning all is near to all."""
 
 Search = Callable[[str], Sequence[int]]
 """From the address of a search to the works that it finds now, at most `FOUND`."""
@@ -58,8 +59,10 @@ def since(session: Session, record: Session, account_id: int, search: Search) ->
         account_id: Whose follows.
         search: Runs a search that is followed.
     """
-    follows = follows_of(session, account_id)
-    numbers = _numbers_now(record, follows)
+    everything = follows_of(session, account_id)
+    numbers, hidden = _numbers_now(record, everything), kept_people(session).hidden
+    # Who asked not to be shown is not shown to followers either; the follow stays, without a name.
+    follows = [one for one in everything if not (one.letter == "A" and numbers[one.id] in hidden)]
     named = labels(record, [f"{one.letter}{numbers[one.id]}" for one in follows if one.letter])
     found = _of_entities(record, follows, numbers)
     news = []
@@ -82,7 +85,8 @@ def since(session: Session, record: Session, account_id: int, search: Search) ->
             label = one.target
             works = changed_among(record, list(search(one.target))[:FOUND], one.seen_seq)
         news.append(_told(one, label, numbers[one.id], works, history))
-    return news
+    shut = [News(one, "", numbers[one.id]) for one in everything if one not in follows]
+    return sorted([*news, *shut], key=lambda one: everything.index(one.follow))
 
 
 def changes_after(record: Session, entity: str, number: int, seq: int) -> list[ChangedWork]:

@@ -145,7 +145,7 @@ class Measure(Base):
     account_id: Mapped[int | None] = mapped_column(
         BigInt, ForeignKey("account.id", ondelete="CASCADE"), index=True
     )
-    kind: Mapped[str] = mapped_column(String(16))  # hide, unhide, suspend, restore
+    kind: Mapped[str] = mapped_column(String(16))  # hide, unhide, remove, suspend, restore
     target: Mapped[str] = mapped_column(Text, index=True)
     reason: Mapped[str] = mapped_column(Text)
     made_by: Mapped[int | None] = mapped_column(

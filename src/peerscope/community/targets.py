@@ -48,30 +48,36 @@ class Seen:
 
 Show = Callable[[Session, int], Seen | None]
 Hide = Callable[[Session, int, bool], None]
+Remove = Callable[[Session, int | None, int], object]
+"""Takes who removes it (``None``: the operator) and the number of what goes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of target: what it is called, how it is shown, and how it is hidden or shown again."""
+    """A kind of target: what it is called, how it is shown, hidden (or shown again) and removed."""
 
     label: str
     show: Show
     hide: Hide | None = None
+    remove: Remove | None = None
 
 
 KINDS: dict[str, Kind] = {}
 
 
-def register(kind: str, label: str, show: Show, hide: Hide | None = None) -> None:
-    """Let moderators see, and hide, a kind of text.
+def register(
+    kind: str, label: str, show: Show, hide: Hide | None = None, remove: Remove | None = None
+) -> None:
+    """Let moderators see, and hide or remove, a kind of text.
 
     Args:
         kind: First part of the target, as ``review``.
         label: What one is called, as ``Review``.
         show: One of them by its number; ``None`` where it is gone. At most a few statements.
         hide: Hides one (``True``) or shows it again; ``None`` where it cannot be hidden.
+        remove: Removes one for good and tells its author; ``None`` where it cannot be removed.
     """
-    KINDS[kind] = Kind(label, show, hide)
+    KINDS[kind] = Kind(label, show, hide, remove)
 
 
 def see(session: Session, target: str) -> Seen | None:
@@ -93,6 +99,12 @@ def can_hide(target: str) -> bool:
     """Whether a target is of a kind that can be hidden."""
     kind = target_of(target)[0]
     return kind in KINDS and KINDS[kind].hide is not None
+
+
+def can_remove(target: str) -> bool:
+    """Whether a target is of a kind that can be removed for good."""
+    kind = target_of(target)[0]
+    return kind in KINDS and KINDS[kind].remove is not None
 
 
 def _account(session: Session, number: int) -> Seen | None:

@@ -111,14 +111,14 @@ class Readers:
         self._lock = threading.Lock()
         self._opened: tuple[Database, int] | None = None
 
-    def enrol(self) -> str:
-        """A new reader, with the history on; returns the secret, which is kept nowhere here."""
-        secret = secrets.token_urlsafe(32)
+    def enrol(self, keeping: bool = True) -> str:
+        """A new reader, with the history on if not said otherwise; the secret, which is kept nowhere here."""
+        secret, kept = new_secret()
         now = time.time()
-        with self._writing(create=True) as session:
+        with self.writing(create=True) as session:
             session.execute(
-                text("INSERT INTO reader (secret, keeping, since, seen) VALUES (:s, 1, :n, :n)"),
-                {"s": _hashed(secret), "n": now},
+                text("INSERT INTO reader (secret, keeping, since, seen) VALUES (:s, :k, :n, :n)"),
+                {"s": kept, "k": int(keeping), "n": now},
             )
         return secret
 
@@ -128,7 +128,7 @@ class Readers:
             SELECT reader.id, keeping, since, seen, entry.id FROM reader LEFT JOIN entry
             ON reader_id = reader.id AND kind = 'saved' AND work_id = :w WHERE secret = :s
         """
-        for number, keeping, *others in self._rows(statement, s=_hashed(secret), w=work_id):
+        for number, keeping, *others in self.rows(statement, s=_hashed(secret), w=work_id):
             return Reader(number, bool(keeping), *others)
         return None
 
@@ -136,13 +136,13 @@ class Readers:
         """Remember that a reader was here; written once a day."""
         now = time.time()
         if now - reader.seen > DAY:
-            with self._writing() as session:
+            with self.writing() as session:
                 statement = "UPDATE reader SET seen = :n WHERE id = :r"
                 session.execute(text(statement), {"n": now, "r": reader.id})
 
     def switch(self, reader_id: int, keeping: bool) -> None:
         """Switch a reader's history on or off; what is kept stays until it is erased."""
-        with self._writing() as session:
+        with self.writing() as session:
             session.execute(
                 text("UPDATE reader SET keeping = :k, seen = :n WHERE id = :r"),
                 {"k": int(keeping), "n": time.time(), "r": reader_id},
@@ -161,7 +161,7 @@ class Readers:
                 ORDER BY at DESC, id DESC LIMIT -1 OFFSET :most)
         """
         values = {"r": reader_id, "w": work_id, "q": kept_query(query), "n": time.time()}
-        with self._writing() as session:
+        with self.writing() as session:
             done: Any = session.execute(text(statement), values)
             if done.lastrowid % PRUNED_EVERY == 0:
                 session.execute(text(surplus), {"r": reader_id, "most": MOST_KEPT})
@@ -178,42 +178,42 @@ class Readers:
         values = {
             "r": reader_id, "w": work_id, "q": kept_query(query), "n": time.time(), "most": MOST_KEPT,
         }  # fmt: skip
-        with self._writing() as session:
+        with self.writing() as session:
             done: Any = session.execute(text(statement), values)
             return bool(done.rowcount)
 
     def erase(self, reader_id: int, entry_id: int) -> bool:
         """Erase one entry of a reader for good; whether it was there."""
-        with self._writing() as session:
+        with self.writing() as session:
             statement = "DELETE FROM entry WHERE id = :e AND reader_id = :r"
             done: Any = session.execute(text(statement), {"e": entry_id, "r": reader_id})
-            _count_erasures(session, done.rowcount)
-        self._cut_log()
+            count_erasures(session, done.rowcount)
+        self.cut_log()
         return bool(done.rowcount)
 
     def erase_reader(self, reader_id: int) -> None:
         """Erase a reader and everything kept of them for good."""
-        with self._writing() as session:
+        with self.writing() as session:
             done: Any = session.execute(text("DELETE FROM reader WHERE id = :r"), {"r": reader_id})
-            _count_erasures(session, done.rowcount)
-        self._cut_log()
+            count_erasures(session, done.rowcount)
+        self.cut_log()
 
     def expire(self, now: float | None = None) -> int:
         """Erase the readers who did not come back for `DAYS_KEPT` days; how many there were."""
         before = (time.time() if now is None else now) - DAYS_KEPT * DAY
-        if not self._rows("SELECT 1 FROM reader WHERE seen < :b LIMIT 1", b=before):
+        if not self.rows("SELECT 1 FROM reader WHERE seen < :b LIMIT 1", b=before):
             return 0
-        with self._writing() as session:
+        with self.writing() as session:
             done: Any = session.execute(text("DELETE FROM reader WHERE seen < :b"), {"b": before})
-            _count_erasures(session, done.rowcount)
-        self._cut_log()
+            count_erasures(session, done.rowcount)
+        self.cut_log()
         return int(done.rowcount)
 
     def counts(self, reader_id: int) -> dict[Kind, int]:
         """How many openings and saves of a reader are kept. One statement."""
         found: dict[Kind, int] = {"opened": 0, "saved": 0}
         statement = "SELECT kind, count(*) FROM entry WHERE reader_id = :r GROUP BY kind"
-        found.update(self._rows(statement, r=reader_id))
+        found.update(self.rows(statement, r=reader_id))
         return found
 
     def entries(self, reader_id: int, kind: Kind, page: int = 1) -> list[Entry]:
@@ -256,7 +256,7 @@ class Readers:
             SELECT entry.reader_id, entry.id, kind, work_id, query, at FROM entry
             JOIN reader ON reader.id = entry.reader_id AND keeping = 1 ORDER BY entry.reader_id, at, entry.id
         """
-        for reader_id, *row in self._rows(statement):
+        for reader_id, *row in self.rows(statement):
             yield reader_id, Entry(*row)
 
     def state(self) -> LogState:
@@ -267,7 +267,7 @@ class Readers:
                    (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entry'),
                    (SELECT erasures FROM file), (SELECT name FROM file)
         """
-        return LogState(*next(iter(self._rows(statement)), ()))
+        return LogState(*next(iter(self.rows(statement)), ()))
 
     def close(self) -> None:
         """Give the connections back; the next call opens the file again."""
@@ -277,10 +277,11 @@ class Readers:
                 self._opened = None
 
     def _entries(self, tail: str, **values: Any) -> list[Entry]:
-        rows = self._rows(f"SELECT id, kind, work_id, query, at FROM entry {tail}", **values)  # noqa: S608
+        rows = self.rows(f"SELECT id, kind, work_id, query, at FROM entry {tail}", **values)  # noqa: S608
         return [Entry(*row) for row in rows]
 
-    def _rows(self, statement: str, **values: Any) -> list[Any]:
+    def rows(self, statement: str, **values: Any) -> list[Any]:
+        """Rows of a statement; none where there is no file. ``works`` may be a list of numbers."""
         database = self._database(create=False)
         if database is None:
             return []
@@ -291,7 +292,12 @@ class Readers:
             return list(session.execute(asked, values))
 
     @contextmanager
-    def _writing(self, *, create: bool = False) -> Iterator[Session]:
+    def writing(self, *, create: bool = False) -> Iterator[Session]:
+        """A session for writing: committed as a whole, or not at all.
+
+        Raises:
+            FileNotFoundError: There is no file, and none is to be made.
+        """
         database = self._database(create=create)
         if database is None:
             raise FileNotFoundError(f"There is no readers' file {self.path} any more.")
@@ -317,7 +323,8 @@ class Readers:
                 self._opened = (open_file(self.path), inode)
             return self._opened[0]
 
-    def _cut_log(self) -> None:
+    def cut_log(self) -> None:
+        """Cut the write-ahead log, which still holds what was erased."""
         database = self._database(create=False)
         if database is not None:
             cut_log(database, self.path)
@@ -328,10 +335,17 @@ def kept_query(query: str) -> str:
     return " ".join(query.replace("\x00", " ").split())[:LONGEST_KEPT].strip()
 
 
+def new_secret() -> tuple[str, str]:
+    """A secret for a cookie, and what the file keeps of it."""
+    secret = secrets.token_urlsafe(32)
+    return secret, _hashed(secret)
+
+
 def _hashed(secret: str) -> str:
     return sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
-def _count_erasures(session: Session, number: int) -> None:
+def count_erasures(session: Session, number: int) -> None:
+    """Note that something was erased, if something was: the next training must be without it."""
     if number:
         session.execute(text("UPDATE file SET erasures = erasures + 1"))

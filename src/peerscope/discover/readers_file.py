@@ -15,8 +15,8 @@ from peerscope.record import Database
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
-"""Stamp of the file (``user_version``); a later one is refused, an earlier one would be brought up here."""
+VERSION = 2
+"""Stamp of the file (``user_version``); a later one is refused, an earlier one is brought up here."""
 
 LONGEST_CUT = 20.0
 """Seconds for which an erasure waits until the write-ahead log can be cut."""
@@ -38,6 +38,19 @@ CREATE INDEX entry_at ON entry (reader_id, at);
 CREATE TABLE file (name TEXT NOT NULL, erasures INTEGER NOT NULL);
 INSERT INTO file VALUES (lower(hex(randomblob(8))), 0);
 """
+
+SINCE_2 = """
+ALTER TABLE entry ADD COLUMN source TEXT NOT NULL DEFAULT '';
+CREATE TABLE less (
+    reader_id INTEGER NOT NULL REFERENCES reader (id) ON DELETE CASCADE,
+    entity TEXT NOT NULL CHECK (entity IN ('W', 'A', 'T')), number INTEGER NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (reader_id, entity, number)
+) WITHOUT ROWID;
+"""
+"""Version 2: where a save was copied from (``account``), and what a reader wants less of."""
+
+STEPS = (SCHEMA, SINCE_2)
+"""What brings a file from each version to the next."""
 
 
 def make_file(path: Path) -> None:
@@ -68,7 +81,7 @@ def open_file(path: Path) -> Database:
 
 
 def _bring_up(database: Database, path: Path) -> None:
-    """Make the tables where there are none."""
+    """Make the tables that are not there yet."""
     with database.begin() as session:
         version = session.execute(text("PRAGMA user_version")).scalar_one()
         if version > VERSION:
@@ -76,10 +89,11 @@ def _bring_up(database: Database, path: Path) -> None:
                 f"{path} was written by a later version of Peerscope ({version}, this one knows "
                 f"{VERSION}). Update Peerscope, or move the file away to begin a new one."
             )
-        if version == 0:
-            for statement in SCHEMA.split(";\n"):
-                if statement.strip():
-                    session.execute(text(statement))
+        if version < VERSION:
+            for step in STEPS[version:]:
+                for statement in step.split(";\n"):
+                    if statement.strip():
+                        session.execute(text(statement))
             session.execute(text(f"PRAGMA user_version = {VERSION}"))
 
 

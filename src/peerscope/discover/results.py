@@ -130,16 +130,23 @@ def _met(session: Session, asker: Asker, hits: Sequence[ResultHit]) -> dict[int,
     def did(work: int) -> str:
         return "saved" if work in asker.saved else "opened"
 
-    told = {
-        hit.id: f"because you {did(hit.because)} “{_short(titles[hit.because])}”"
-        for hit in hits
-        if hit.because in titles
-    }
+    def near(work: int) -> str:
+        title = f"“{short_title(titles[work])}”"
+        if work in asker.followed:
+            return f"near {title}, {asker.followed[work]}"
+        return f"because you {did(work)} {title}"
+
+    told = {hit.id: near(hit.because) for hit in hits if hit.because in titles}
     # A work met before is lifted by itself, whatever else stands near it.
-    return told | {hit.id: f"you {did(hit.id)} it before" for hit in hits if hit.id in seen}
+    return told | {
+        hit.id: asker.followed.get(hit.id) or f"you {did(hit.id)} it before"
+        for hit in hits
+        if hit.id in seen
+    }
 
 
-def _short(title: str) -> str:
+def short_title(title: str) -> str:
+    """A title that stands as a reason, at most `LONGEST_TITLE` characters."""
     if len(title) <= LONGEST_TITLE:
         return title
     return title[:LONGEST_TITLE].rsplit(" ", 1)[0] + " …"

@@ -5,9 +5,11 @@ An entity is named by its letter (W work, A person, T topic, I institution, S ve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
+
+from peerscope.discover.taste import Taste
 
 SORTS = ("relevance", "newest", "oldest", "cited")
 """Orders of a result page; ``relevance`` without a query means newest first."""
@@ -35,20 +37,30 @@ class Asker:
     """What a reader met before, for an order of their own.
 
     Attributes:
-        history: Works saved or opened, newest first.
+        history: Works saved or opened, newest first; then works of people and topics that are followed.
         saved: Those of them that are saved.
+        followed: Those that stand there for somebody or something followed, with the part of a sentence
+            that says for whom: "by Ada Example, whom you follow".
     """
 
     history: tuple[int, ...] = ()
     saved: frozenset[int] = frozenset()
+    followed: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a result stands where it stands: ``kind`` (words, meaning, title, ...) and a sentence part."""
+    """Why a result stands where it stands: ``kind`` (words, meaning, title, ...) and a sentence part.
+
+    Attributes:
+        kind: What sort of reason.
+        text: What a reader sees.
+        about: What the sentence names, as in addresses (``W12``, ``A3``, ``T4``), where it names something.
+    """
 
     kind: str
     text: str
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,19 @@ class WorkHit:
     work_id: int
     score: float
     reasons: tuple[Reason, ...] = ()
+
+
+FeedOrder = Literal["best", "new"]
+"""Orders of a feed: what speaks most for a work first, or the newest work first."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEntry:
+    """A work of a feed, with everything that speaks for it; ``score`` is the sum of that."""
+
+    work_id: int
+    score: float
+    reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +187,14 @@ class Discovery(Protocol):
 
         With an ``asker`` the order by relevance takes their history into account, and says where.
         """
+        ...
+
+    def feed(self, taste: Taste, *, order: FeedOrder = "best") -> tuple[FeedEntry, ...]:
+        """Works for somebody who asked nothing, each with reasons; empty for an empty taste."""
+        ...
+
+    def asker(self, taste: Taste) -> Asker:
+        """A taste as it takes part in the order of results."""
         ...
 
     def among(self, query: str, work_ids: Sequence[int]) -> tuple[WorkHit, ...]:

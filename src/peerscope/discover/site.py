@@ -20,19 +20,23 @@ from sqlalchemy import select
 from peerscope.discover import neighbours as near
 from peerscope.discover.browse import browse
 from peerscope.discover.catalogue import items_of
+from peerscope.discover.feed import asker_of, feed
 from peerscope.discover.graph import graph_slice
 from peerscope.discover.results import among, found_page
 from peerscope.discover.shapes import (
     Asker,
+    FeedEntry,
+    FeedOrder,
     GraphSlice,
     Neighbour,
     SearchFilters,
     SearchPage,
     WorkHit,
 )
+from peerscope.discover.taste import Taste
 from peerscope.record import Database, change_seq
 from peerscope.record.models import Work
-from peerscope.retrieval import BundleStore, SearchEngine, TwoTowers, open_bundle
+from peerscope.retrieval import BundleStore, SearchEngine, TwoTowers, WantedHit, open_bundle
 
 PORTION = 500
 """Changed works taken into the overlay by one question; the rest follow with the next ones."""
@@ -102,6 +106,21 @@ class SiteDiscovery:
                 engine = state.engine if state else None
                 return browse(session, engine, filters, sort, page, per_page, query, note)
             return found_page(session, state.engine, query, filters, sort, page, per_page, asker)
+
+    def feed(self, taste: Taste, *, order: FeedOrder = "best") -> tuple[FeedEntry, ...]:
+        """Works for somebody who asked nothing, each with reasons; empty for an empty taste."""
+        state = self._current()
+
+        def wanted(titles: Sequence[str], works: Sequence[int], k: int) -> list[WantedHit]:
+            return state.engine.wanted(titles, works, k) if state is not None else []
+
+        with self._database.session() as session:
+            return feed(session, wanted, taste, order=order)
+
+    def asker(self, taste: Taste) -> Asker:
+        """A taste as it takes part in the order of results; no statement where nothing is followed."""
+        with self._database.session() as session:
+            return asker_of(session, taste)
 
     def among(self, query: str, work_ids: Sequence[int]) -> tuple[WorkHit, ...]:
         """Those of the given works that answer a query, by words or by meaning, best first."""

@@ -16,6 +16,7 @@ from peerscope.retrieval.schema import Filter, Interaction, Item, User
 from peerscope.retrieval.text import Tokenizer
 from peerscope.retrieval.towers import TwoTowers, item_text
 from peerscope.retrieval.training import Trained, train
+from peerscope.retrieval.wanting import WantedHit
 
 __all__ = [
     "BuildReport",
@@ -35,6 +36,7 @@ __all__ = [
     "Trained",
     "TwoTowers",
     "User",
+    "WantedHit",
     "build",
     "installed_encoder",
     "item_text",

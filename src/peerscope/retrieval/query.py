@@ -33,6 +33,7 @@ from peerscope.retrieval.schema import (
 )
 from peerscope.retrieval.spelling import Spelling
 from peerscope.retrieval.text import Tokenizer
+from peerscope.retrieval.wanting import WantedHit, wanted_hits
 
 log = logging.getLogger(__name__)
 
@@ -321,6 +322,25 @@ class SearchEngine:
         found = overlay.search_dense((mean / length).astype(np.float32), k + len(known), where)
         others = ~np.isin(found.ids, np.asarray(known))
         return best(found.ids[others], found.scores[others], k)
+
+    def wanted(
+        self, titles: Sequence[str], history: Sequence[int], k: int, where: Filter | None = None
+    ) -> list[WantedHit]:
+        """What a reader may want next, without a query; ``[]`` without towers or where they fail.
+
+        Args:
+            titles: Of items met before, newest first; each asks once.
+            history: Items met before, newest first; none of them is a hit.
+            k: How many at most.
+            where: Conditions that the hits fulfil.
+        """
+        if self.towers is None:
+            return []
+        try:
+            return wanted_hits(self._overlay, self.towers, titles, history, k, where)
+        except Exception:
+            log.exception("The query tower failed; nothing is near to what the reader met.")
+            return []
 
     def count(self) -> int:
         """How many items can be found."""

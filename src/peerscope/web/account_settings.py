@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from peerscope.community import CommunityError, NotThereError, changes, logins
 from peerscope.community import accounts as members
+from peerscope.community.claiming import look_again
 from peerscope.community.mail import Mail
 from peerscope.community.passkeys import passkeys_of
 from peerscope.community.sessions import close_all, close_session, sessions_of
@@ -175,8 +176,10 @@ def remove_login(request: Request, sent: Form) -> Response:
     """Take an account elsewhere off, with the proofs that it made."""
     recently(sent.who)
     try:
-        with site_of(request).community.writing() as session:
+        site = site_of(request)
+        with site.community.writing() as session, site.database.session() as record:
             logins.detach(session, sent.who.id, number_in(sent.get("login")))
+            look_again(session, record, sent.who.id)
     except NotThereError:
         raise
     except CommunityError as error:

@@ -317,8 +317,6 @@ def person(
         found = person_page(session, _number(id), page=page)
         if found is None:
             raise HTTPException(404, f"There is no person {id}.")
-        if site.is_hidden(found.person.id):
-            raise HTTPException(410, "The page of this person is hidden on request.")
         return PersonAnswer(
             id=id,
             display_name=found.person.display_name,

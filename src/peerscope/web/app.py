@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -32,9 +32,11 @@ from peerscope.web import (
     collections,
     feeds,
     follows,
+    for_you,
     harvest,
     history,
     identity,
+    leaving,
     moderation,
     notices,
     openalex,
@@ -59,7 +61,7 @@ from peerscope.web.errors import (
 )
 from peerscope.web.links import HeadAsGet
 from peerscope.web.site import Site, site_of
-from peerscope.web.visible import Visible
+from peerscope.web.visible import Visible, refuse_hidden
 from peerscope.web.visitor import SignInNeeded, see_visitor
 
 STATIC = Path(__file__).parent / "static"
@@ -107,6 +109,7 @@ def create_app(
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        dependencies=[Depends(refuse_hidden)],
     )
     people = community or Community(settings)
     app.state.site = Site(
@@ -124,10 +127,9 @@ def create_app(
     app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for room in (
-        openalex, claims_api, api, badges, claims, harvest, history, accounts, identity, trust, openid,
-        passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves, collections,
-        reactions, reviews, talk,
-        notices, moderation, feeds, pages,
+        openalex, claims_api, api, badges, claims, harvest, history, accounts, identity, trust,
+        openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
+        collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds, pages,
     ):  # fmt: skip
         app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)

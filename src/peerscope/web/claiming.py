@@ -30,15 +30,11 @@ from peerscope.web.forms import form
 from peerscope.web.proofs import NUMBER_DIGITS, number_in
 from peerscope.web.reader import own_answer
 from peerscope.web.site import Site, site_of
+from peerscope.web.visible import HIDDEN
 from peerscope.web.visitor import Admin, Form, Moderator, Visitor, client_address, visitor
 
 router = APIRouter(include_in_schema=False)
 Fields = Annotated[Mapping[str, str], Depends(form)]
-
-HIDDEN = (
-    "This page is not shown: it was hidden after somebody asked for it. The works stay in the record, "
-    "with the names that are printed on them."
-)
 
 
 def person_at(site: Site, record: Session, number: int, who: Visitor | None = None) -> Person:
@@ -65,15 +61,9 @@ class ClaimsPart:
 
 
 def claims_part(request: Request, record: Session, number: int) -> ClaimsPart:
-    """The claims' part of a person's page. One statement of the community while nobody owns the record.
-
-    Raises:
-        HTTPException: 410 where the page is hidden.
-    """
+    """The claims' part of a person's page. One statement of the community while nobody owns the record."""
     site, who = site_of(request), visitor(request)
     kept = site.community.kept.now()
-    if number in kept.hidden and not (who and who.account.is_moderator):
-        raise HTTPException(410, HIDDEN)
     with site.community.reading() as session:
         block = claim_block(session, number, who.id if who else None)
     chosen = [one.work_id for one in block.owner.said.highlights] if block.owner else []

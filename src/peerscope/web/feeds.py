@@ -16,7 +16,8 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 from starlette.datastructures import QueryParams
 
-from peerscope.community.beside import module
+from peerscope.community.collection_works import works_in
+from peerscope.community.collections import look
 from peerscope.community.hearing import Search, followed_works
 from peerscope.community.private_feed import account_of_feed
 from peerscope.discover import Discovery
@@ -48,13 +49,12 @@ def search_feed(request: Request) -> Response:
 def collection_feed(request: Request, name: str) -> Response:
     """The works of a collection, as far as its address opens it to somebody without an account."""
     match = re.fullmatch(r"C(\d{1,15})", name, re.ASCII)
-    rules = module("collections")
-    if match is None or rules is None:
+    if match is None:
         raise HTTPException(404)
     number = int(match[1])
     with site_of(request).community.reading() as session:
-        seen = rules.look(session, number, None, request.query_params.get("key", ""))
-        held = module("collection_works").works_in(session, [number]).get(number, set())
+        seen = look(session, number, None, request.query_params.get("key", ""))
+        held = works_in(session, [number]).get(number, set())
 
     def made(session: Session) -> Feed:
         page, _, key = seen.address.partition("?")
@@ -75,7 +75,7 @@ def entity_feed(request: Request, place: str, name: str) -> Response:
     if match is None:
         raise HTTPException(404)
     number = int(match[1])
-    if letter == "A" and _is_hidden(site_of(request), number):
+    if letter == "A" and number in site_of(request).community.kept.now().hidden:
         raise HTTPException(404)
     with site_of(request).database.session() as session:
         row = session.get(TABLES[letter], number)
@@ -108,12 +108,6 @@ def searching(discovery: Discovery) -> Search:
         return [hit.work_id for hit in found.hits]
 
     return search
-
-
-def _is_hidden(site: Site, person_id: int) -> bool:
-    """Whether the page of a person is hidden; this version may not keep such wishes."""
-    kept = getattr(site.community, "kept", None)
-    return kept is not None and person_id in kept.now().hidden
 
 
 def _of_search(session: Session, wanted: Asked, works: Sequence[int]) -> Feed:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from peerscope.community import CommunityError, NotThereError, follows
 from peerscope.community.collections import look
-from peerscope.community.since import changes_after, since
+from peerscope.community.since import FOUND, changes_after, since
 from peerscope.community.times import now
 from peerscope.discover.results import work_titles
 from peerscope.record import change_seq
@@ -58,7 +58,7 @@ def follow(request: Request, sent: Form) -> Response:
     site = site_of(request)
     target = _target(sent.get("target"))
     with site.database.session() as record:
-        if target[0] in "ATIS" and not in_record(record, target):
+        if target[0] in "ATIS" and not in_record(site, record, target):
             raise NotThereError("There is nothing like this in the record to follow.")
         seq = change_seq(record)
     with site.community.writing() as session:
@@ -107,7 +107,7 @@ def changes(request: Request, name: str) -> Response:
             if target[0] not in PLACES:
                 raise HTTPException(404)
             named = follows.labels(record, [target])
-            if target not in named:
+            if target not in named or not in_record(site, record, target):
                 raise HTTPException(404)
             label, place = named[target], f"/{PLACES[target[0]]}/{target}"
             works = changes_after(record, target[0], int(target[1:]), after)
@@ -115,7 +115,7 @@ def changes(request: Request, name: str) -> Response:
         return site.page(
             request, "meeting/changes.html",
             label=label, place=place, kind=KINDS.get(name[:1], "Search"), after=after,
-            now=change_seq(record), moment=moment, groups=groups, listed=LISTED,
+            now=change_seq(record), moment=moment, groups=groups, found=FOUND,
         )  # fmt: skip
 
 

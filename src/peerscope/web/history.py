@@ -6,28 +6,35 @@ import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from peerscope.community import reading
 from peerscope.discover.readers import DAYS_KEPT, LONGEST_KEPT, Entry
 from peerscope.discover.results import work_titles
+from peerscope.discover.wishes import wishes_of
 from peerscope.record.read import cards
 from peerscope.record.read.shapes import PageOf
 from peerscope.web.asked import page_in
 from peerscope.web.forms import back_to, form, own_form
 from peerscope.web.reader import (
     UNREADABLE,
+    Present,
     forget,
+    hand_out,
     has_cookie,
+    in_browser,
     known,
     own_answer,
     present,
     remember,
 )
+from peerscope.web.shelf import shelf_of
 from peerscope.web.site import site_of
+from peerscope.web.visitor import Form, acting, visitor
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger(__name__)
@@ -47,12 +54,17 @@ def history(request: Request) -> Response:
     except UNREADABLE as error:
         log.exception("The readers' file cannot be read.")
         raise HTTPException(503, BROKEN) from error
-    limits = {"days": DAYS_KEPT, "longest": LONGEST_KEPT}
+    limits: dict[str, Any] = {
+        "days": DAYS_KEPT,
+        "longest": LONGEST_KEPT,
+        "shelf": shelf_of(request),
+        "other": _other(request, who),
+    }
     if who is None:
         page = site.page(
             request, "history.html", who=None, erased="erased" in request.query_params, **limits
         )
-        if has_cookie(request):
+        if has_cookie(request) and in_browser(request) is None:
             forget(request, page)
         return own_answer(page)
     number = who.reader.id
@@ -107,6 +119,10 @@ def export(request: Request) -> Response:
         "on": who.reader.keeping,
         "opened": [stated(entry, "opened_at") for entry in entries if entry.kind == "opened"],
         "saved": [stated(entry, "saved_at") for entry in entries if entry.kind == "saved"],
+        "less_of": [
+            {"what": f"{wish.entity}{wish.number}", "since": _time(wish.at)}
+            for wish in wishes_of(site.readers, who.reader.id)
+        ],
     }
     response = Response(
         orjson.dumps(content, option=orjson.OPT_INDENT_2), media_type="application/json"
@@ -117,17 +133,46 @@ def export(request: Request) -> Response:
 
 @router.post(PLACE + "/on")
 def switch_on(request: Request, fields: Fields) -> Response:
-    """Begin to keep a history, or go on with the one that is there."""
+    """Begin to keep a history, or go on with the one that is there; the account's, where one is signed in."""
     site = site_of(request)
+    response = own_answer(RedirectResponse(_place(fields), 303))
     if present(request) is not None:
         who = own_form(request, fields)
         site.readers.switch(who.reader.id, keeping=True)
-        secret = who.secret
+        remember(request, response, who)
+    elif visitor(request) is not None:
+        me = acting(request, fields).who
+        with site.community.writing() as session:
+            reading.give_reader(session, site.readers, me.id, keeping=True)
     else:
-        secret = site.readers.enrol()
+        hand_out(request, response, site.readers.enrol())
+    return response
+
+
+@router.post(PLACE + "/take")
+def take(request: Request, sent: Form) -> Response:
+    """Make the history of this browser the account's."""
+    site = site_of(request)
+    own = in_browser(request)
+    if own is None:
+        raise HTTPException(409, "This browser has no history of its own.")
+    with site.community.writing() as session:
+        reading.take_over(session, site.readers, sent.who.id, own.reader)
     response = RedirectResponse(PLACE, 303)
-    remember(request, response, secret)
+    forget(request, response)
     return own_answer(response)
+
+
+@router.post(PLACE + "/saves")
+def saves(request: Request, sent: Form) -> Response:
+    """Let what the account saved and follows take part in order, feed and training, or not any more."""
+    site = site_of(request)
+    with site.community.writing() as session:
+        reading.give_reader(session, site.readers, sent.who.id, keeping=False)
+        reading.use_saves(session, sent.who.id, sent.get("use") == "yes")
+    with site.community.reading() as session:
+        reading.copy_saves(session, site.readers, sent.who.id, reading.SAVES)
+    return own_answer(RedirectResponse(_place(sent.fields), 303))
 
 
 @router.post(PLACE + "/off")
@@ -135,18 +180,24 @@ def switch_off(request: Request, fields: Fields) -> Response:
     """Keep nothing more; what is there stays until it is erased."""
     who = own_form(request, fields)
     site_of(request).readers.switch(who.reader.id, keeping=False)
-    return own_answer(RedirectResponse(PLACE, 303))
+    return own_answer(RedirectResponse(_place(fields), 303))
 
 
 @router.post(PLACE + "/erase")
 def erase(request: Request, fields: Fields) -> Response:
     """Erase one entry, or the reader with everything."""
     who = own_form(request, fields)
-    readers = site_of(request).readers
+    site = site_of(request)
+    readers = site.readers
     if fields.get("everything") == "yes":
-        readers.erase_reader(who.reader.id)
         response = RedirectResponse(f"{PLACE}?erased", 303)
-        forget(request, response)
+        me = visitor(request)
+        if who.mine is not None and me is not None:
+            with site.community.writing() as session:
+                reading.let_go(session, readers, me.id)
+        else:
+            readers.erase_reader(who.reader.id)
+            forget(request, response)
         return own_answer(response)
     number = fields.get("entry", "")
     if not re.fullmatch(r"\d{1,18}", number, re.ASCII):
@@ -168,8 +219,22 @@ def save(request: Request, fields: Fields) -> Response:
         raise HTTPException(409, FULL if who.reader.keeping else "Your history is switched off.")
     site.readers.visited(who.reader)
     response = _back(fields, mark=match[0])
-    remember(request, response, who.secret)
+    remember(request, response, who)
     return own_answer(response)
+
+
+def _other(request: Request, who: Present | None) -> bool:
+    """Whether an account is signed in whose browser has a history that is not the account's."""
+    if visitor(request) is None or not has_cookie(request):
+        return False
+    own = in_browser(request)
+    return own is not None and (who is None or who.mine is not None or own.reader == who.reader)
+
+
+def _place(fields: Mapping[str, str]) -> str:
+    """The page of a switch: this one, that of all switches, or the feed."""
+    back = fields.get("back", "")
+    return back if back in ("/me/privacy", "/for-you") else PLACE
 
 
 def _back(fields: Mapping[str, str], mark: str = "") -> RedirectResponse:

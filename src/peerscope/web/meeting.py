@@ -109,19 +109,22 @@ def work_in(request: Request, name: str) -> tuple[int, str]:
     return number, found.title
 
 
-def in_record(record: Session, target: str) -> bool:
-    """Whether the record has the person, topic, institution or venue of a letter and a number."""
+def in_record(site: Site, record: Session, target: str) -> bool:
+    """Whether the record shows the person, topic, institution or venue of a letter and a number."""
+    if target[0] == "A" and site.is_hidden(int(target[1:])):
+        return False
     return target in labels(record, [target])
 
 
 def searching(site: Site) -> Callable[[str], Sequence[int]]:
-    """Runs the search of an address, as everyone gets it: works that it finds, the first `FOUND`."""
+    """Runs the search of an address, as everyone gets it: the first `FOUND` works that answer it."""
 
     def search(address: str) -> Sequence[int]:
         wanted = asked_at(address)
         sort = "newest" if not wanted.query else "relevance"
         found = site.discovery.search(wanted.query, wanted.filters, sort=sort, per_page=FOUND)
-        return [hit.work_id for hit in found.hits]
+        # What has no reason merely fills a page: it shares no word and is not near in meaning.
+        return [hit.work_id for hit in found.hits if hit.reasons or not wanted.query]
 
     return search
 

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from peerscope.community import CommunityError, NotAllowedError, NotThereError, audit, members
 from peerscope.community import moderation as rules
 from peerscope.community.accounts import ROLES, names_of, set_role
-from peerscope.community.targets import KINDS, can_hide
+from peerscope.community.targets import KINDS, can_hide, can_remove
 from peerscope.record.read.shapes import PageOf
 from peerscope.web.asked import number_in, page_in
 from peerscope.web.forms import number_of
@@ -92,8 +92,8 @@ def accounts(request: Request, who: Admin) -> Response:
 def role(request: Request, sent: Form) -> Response:
     """Make an account a member, moderator or admin."""
     _admin(sent)
-    recently(sent.who)
     number = number_of(sent.fields, "account")
+    recently(sent.who, f"{PLACE}/accounts?q={number}")
     with site_of(request).community.writing() as session:
         set_role(session, number, sent.get("role"), audit.actor_of(sent.who.id))
     return RedirectResponse(f"{PLACE}/accounts?q={number}", 303)
@@ -174,7 +174,8 @@ def _report(
             request, "moderation/report.html", 400 if error else 200,
             asked=asked, seen=seen, why=why, names=names, taken=taken, error=error,
             given=given or {}, actions=rules.ACTIONS, reasons=rules.REASONS,
-            can_hide=can_hide(asked.target), longest=rules.LONGEST_REASON,
+            can_hide=can_hide(asked.target), can_remove=can_remove(asked.target),
+            longest=rules.LONGEST_REASON,
         )  # fmt: skip
 
 

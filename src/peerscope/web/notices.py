@@ -104,7 +104,10 @@ async def unsubscribe(request: Request, token: str) -> Response:
         body += part
         if len(body) > MOST_BYTES:
             raise HTTPException(413, "The form is larger than anything this site asks for.")
-    given = parse_qs(body.decode("ascii", "replace"), max_num_fields=5)
+    try:
+        given = parse_qs(body.decode("ascii", "replace"), max_num_fields=5)
+    except ValueError:  # more fields than that
+        given = {}
     if given != ONE_CLICK:
         raise HTTPException(400, "This address takes List-Unsubscribe=One-Click only.")
     return await run_in_threadpool(_end, request, token)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from peerscope.community import CommunityError, NotAllowedError, NotThereError
+from peerscope.community.claiming import look_again
 from peerscope.community.logins import account_of, attach, join_with, prove
 from peerscope.community.openid import FOREIGN, Identity, Provider
 from peerscope.web.accounts import CLOSED, Fields, begin, show, sign_in_form
@@ -88,7 +89,7 @@ def _sign_in(
     request: Request, provider: Provider, identity: Identity, back: str, again: bool
 ) -> Response:
     site, who = site_of(request), visitor(request)
-    with site.community.writing() as session:
+    with site.community.writing() as session, site.database.session() as record:
         number = account_of(session, identity)
         if again and (who is None or number != who.id):
             raise NotAllowedError(
@@ -96,6 +97,7 @@ def _sign_in(
             )
         if number is not None:
             prove(session, number, provider, identity)
+            look_again(session, record, number)
     if number is not None:
         response = begin(request, number, f"oidc:{identity.issuer}", back)
         let_go(request, response)
@@ -112,8 +114,10 @@ def _link(request: Request, provider: Provider, identity: Identity, back: str) -
     who = visitor(request)
     if who is None:
         raise CommunityError(FOREIGN)
-    with site_of(request).community.writing() as session:
+    site = site_of(request)
+    with site.community.writing() as session, site.database.session() as record:
         attach(session, who.id, provider, identity)
+        look_again(session, record, who.id)
     response = back_to(back, "/me/settings")
     let_go(request, response)
     return response

@@ -40,9 +40,18 @@ from peerscope.web.claiming import asking_robots, claims_part
 from peerscope.web.claims import runs_of
 from peerscope.web.links import LINK_SET, header, link_set, signposts, wanted_form
 from peerscope.web.meeting import followed, of_work, saved_here
-from peerscope.web.reader import Present, for_everyone, keeping, own_answer, remember
+from peerscope.web.reader import (
+    Present,
+    for_everyone,
+    held_by_account,
+    keeping,
+    own_answer,
+    remember,
+)
+from peerscope.web.shelf import shelf_in_use
 from peerscope.web.site import KINDS, PLACES, Site, site_of
 from peerscope.web.talk import contact_of
+from peerscope.web.taste import taste_for_search
 from peerscope.web.trust import compact
 from peerscope.web.visitor import visitor
 
@@ -54,7 +63,8 @@ SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
 NOT_FOR_ROBOTS = (
-    "/search", "/changes/", "/history", "/saves", "/following", "/report", "/me", "/join", "/sign-in",
+    "/search", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me", "/join",
+    "/sign-in",
     "/reset", "/vouch/", "/api/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
 )  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}
@@ -82,10 +92,10 @@ def search(request: Request) -> Response:
 
 def _results(request: Request, wanted: Asked, template: str) -> Response:
     site = site_of(request)
-    who = keeping(request)
+    who, shelf = keeping(request), shelf_in_use(request)
     found = site.discovery.search(
         wanted.query, wanted.filters, sort=wanted.sort, page=wanted.page,
-        asker=_asker(site, who, wanted) if who else None,
+        asker=_asker(request, who, wanted),
     )  # fmt: skip
     works = [hit.work_id for hit in found.hits]
     saved = site.readers.saved_among(who.reader.id, works) if who else {}
@@ -99,10 +109,12 @@ def _results(request: Request, wanted: Asked, template: str) -> Response:
             active=_labelled(session, wanted),
             who=who,
             saved=saved,
+            shelf=None if who else shelf,
+            mine=bool(who or shelf or held_by_account(request)),
             kept=saved_here(request, works),
             followed=followed(request, address) if (address := _followable(wanted)) else None,
         )  # fmt: skip
-    return own_answer(page) if who else for_everyone(page)
+    return own_answer(page) if who or shelf else for_everyone(page)
 
 
 def _followable(wanted: Asked) -> str:
@@ -110,12 +122,12 @@ def _followable(wanted: Asked) -> str:
     return wanted.address(personal=True) if wanted.query or wanted.active() else ""
 
 
-def _asker(site: Site, who: Present, wanted: Asked) -> Asker | None:
-    """The reader's history, where it may move the order."""
+def _asker(request: Request, who: Present | None, wanted: Asked) -> Asker | None:
+    """What whoever asks met and follows, where it may move the order."""
     if not (wanted.personal and wanted.query and wanted.sort == "relevance"):
         return None
-    met = site.readers.history(who.reader.id)
-    return Asker(tuple(met), frozenset(work for work, kind in met.items() if kind == "saved"))
+    taste = taste_for_search(request, who)
+    return site_of(request).discovery.asker(taste) if taste else None
 
 
 def _labelled(session: Session, wanted: Asked) -> list[tuple[str, str, str]]:
@@ -169,7 +181,7 @@ def _work(request: Request, letter: str, number: int) -> Response:
     form = wanted_form(request.headers.get("accept", ""))
     if form is not None:
         return _export(request, number, form)
-    who = keeping(request, number)
+    who, shelf = keeping(request, number), shelf_in_use(request)
     with site.database.session() as session:
         page = work_page(
             session, number,
@@ -185,6 +197,7 @@ def _work(request: Request, letter: str, number: int) -> Response:
         shown = site.page(
             request, "work.html",
             who=who,
+            shelf=None if who else shelf,
             query=query,
             page=page,
             work=page.work,
@@ -197,9 +210,9 @@ def _work(request: Request, letter: str, number: int) -> Response:
         shown.headers["Link"] = header(signposts(page, _base(request)))
     shown.headers.add_vary_header("Accept")
     if who is None:
-        return for_everyone(shown)
+        return own_answer(shown) if shelf else for_everyone(shown)
     if query is not None:
-        remember(request, shown, who.secret)
+        remember(request, shown, who)
     return own_answer(shown)
 
 
@@ -241,8 +254,10 @@ def _person(request: Request, letter: str, number: int) -> Response:
             return RedirectResponse(f"/people/A{page.person.merged_into_id}", 302)
         known = compact(site, session, page)
         claimed = claims_part(request, session, number)
+        shelf = shelf_in_use(request)
         shown = site.page(
             request, "person.html",
+            shelf=shelf,
             claimed=claimed,
             page=page,
             person=page.person,
@@ -257,6 +272,8 @@ def _person(request: Request, letter: str, number: int) -> Response:
             coverage=coverage(known) if known else "",
             contact=contact_of(site, visitor(request), number),
         )  # fmt: skip
+        if shelf:
+            own_answer(shown)
     return asking_robots(shown, claimed.noindex)
 
 
@@ -277,8 +294,10 @@ def _entity(request: Request, letter: str, number: int) -> Response:
         )
         if page is None:
             raise HTTPException(404)
-        return site.page(
+        shelf = shelf_in_use(request) if letter == "T" else None
+        shown = site.page(
             request, "entity.html",
+            shelf=shelf,
             page=page,
             kind=KINDS[letter],
             followed=followed(request, f"{letter}{number}"),
@@ -286,6 +305,7 @@ def _entity(request: Request, letter: str, number: int) -> Response:
             slice=site.discovery.graph_slice(letter, number, 40),
             sort=_sort(given.get("sort")),
         )  # fmt: skip
+        return own_answer(shown) if shelf else shown
 
 
 def _name(request: Request, name: str) -> Response:

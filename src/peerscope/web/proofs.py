@@ -98,8 +98,10 @@ def domain_page(request: Request, secret: str, who: SignedInVisitor) -> Response
 @router.post(PAGE + "/domain/{secret}")
 def confirm_domain(request: Request, sent: Form, secret: str) -> Response:
     """Complete the proof."""
-    with site_of(request).community.writing() as session:
+    site = site_of(request)
+    with site.community.writing() as session, site.database.session() as record:
         domains.confirm_domain(session, sent.who.id, secret)
+        claiming.look_again(session, record, sent.who.id)
     return RedirectResponse(PAGE, 303)
 
 

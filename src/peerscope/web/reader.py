@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 
+from peerscope.community.reading import Held, held
 from peerscope.discover.readers import DAYS_KEPT, Reader, kept_query
 from peerscope.web.site import site_of
 
@@ -31,10 +32,12 @@ UNREADABLE = (SQLAlchemyError, ValueError, OSError)
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """A reader who is here, with the secret of their cookie."""
+    """A reader who is here, with the secret that their cookie or their account holds."""
 
     reader: Reader
     secret: str
+    mine: Held | None = None
+    """What the account holds, where the reader is an account's."""
 
     def token(self) -> str:
         """A fresh token for a form; fresh, so that compressed pages betray nothing of it."""
@@ -87,6 +90,27 @@ def present(request: Request, work_id: int = 0) -> Present | None:
 
 def known(request: Request, work_id: int = 0) -> Present | None:
     """As `present`, but raises one of `UNREADABLE` where the readers' file cannot be read."""
+    mine = held_by_account(request)
+    if mine is not None:
+        found = site_of(request).readers.find(mine.secret, work_id)
+        return Present(found, mine.secret, mine) if found is not None else None
+    return in_browser(request, work_id)
+
+
+def held_by_account(request: Request) -> Held | None:
+    """What the account that is signed in holds of its history. One statement for a request, or none."""
+    who = getattr(request.state, "visitor", None)
+    if who is None:
+        return None
+    if not hasattr(request.state, "held"):
+        with site_of(request).community.reading() as session:
+            request.state.held = held(session, who.id)
+    found: Held | None = request.state.held
+    return found
+
+
+def in_browser(request: Request, work_id: int = 0) -> Present | None:
+    """The reader of the browser's own cookie, whoever is signed in."""
     secret = request.cookies.get(_cookie(request), "")
     if not secret or len(secret) > LONGEST_SECRET or not secret.isascii():
         return None
@@ -105,8 +129,14 @@ def keeping(request: Request, work_id: int = 0) -> Present | None:
     return who if who is not None and who.reader.keeping else None
 
 
-def remember(request: Request, response: Response, secret: str) -> None:
-    """Hand the reader their cookie, for as long as the file keeps them."""
+def remember(request: Request, response: Response, who: Present) -> None:
+    """Hand the reader of a browser their cookie, for as long as the file keeps them; accounts need none."""
+    if who.mine is None:
+        hand_out(request, response, who.secret)
+
+
+def hand_out(request: Request, response: Response, secret: str) -> None:
+    """Hand the browser the cookie of a reader."""
     response.set_cookie(
         _cookie(request), secret, max_age=DAYS_KEPT * 86_400, path="/",
         secure=encrypted(request), httponly=True, samesite="lax",

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from peerscope.community import CommunityError, review_pages, reviews
-from peerscope.community.moderation import LONGEST_REPORT, report
+from peerscope.community.moderation import LONGEST_REPORT, REASONS, report
 from peerscope.community.reportable import place_of
 from peerscope.record.read import authors_among
 from peerscope.web.asked import page_in
@@ -31,7 +31,7 @@ def write(request: Request, sent: Form, name: str) -> Response:
     number, _ = work_in(request, name)
     site = site_of(request)
     given = {field: sent.get(field) for field in FIELDS}
-    site.community.rates.spend("review", sent.who.id)
+    site.community.rates.spend_of("review", sent.who.id, sent.who.account.joined_at)
     try:
         with site.community.writing() as session:
             review = reviews.write(session, sent.who.id, number, given)
@@ -146,7 +146,7 @@ def report_form(request: Request, who: SignedInVisitor) -> Response:
     with site_of(request).community.reading() as session:
         back = place_of(session, target, who.id, request.query_params.get("key", ""))
     return site_of(request).page(
-        request, "meeting/report.html", target=target, back=back, most=LONGEST_REPORT,
+        request, "meeting/report.html", target=target, back=back, most=LONGEST_REPORT, reasons=REASONS,
         key=request.query_params.get("key", ""),
     )  # fmt: skip
 
@@ -154,9 +154,11 @@ def report_form(request: Request, who: SignedInVisitor) -> Response:
 @router.post("/report")
 def send_report(request: Request, sent: Form) -> Response:
     """Put something before the moderators."""
-    site, target = site_of(request), sent.get("target")
-    site.community.rates.spend("meeting.report", sent.who.id)
+    site, target, reason = site_of(request), sent.get("target"), sent.get("reason")
+    if reason not in REASONS:
+        raise CommunityError("Say what is the matter with it.")
+    site.community.rates.spend_of("report", sent.who.id, sent.who.account.joined_at)
     with site.community.writing() as session:
         back = place_of(session, target, sent.who.id, sent.get("key"))
-        report(session, sent.who.id, "abuse", target, sent.get("text"))
+        report(session, sent.who.id, reason, target, sent.get("text"))
     return back_to(back, "/")

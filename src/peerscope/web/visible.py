@@ -1,16 +1,41 @@
-"""What discover answers with, without the people whose pages are hidden."""
+"""Hidden people: their addresses answer 410, and discover's answers are without them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from fastapi import HTTPException, Request
+
 from peerscope.discover import Discovery, SearchFilters, SearchPage
 from peerscope.discover.shapes import Asker, GraphSlice, Neighbour
+from peerscope.web.site import site_of
+from peerscope.web.visitor import visitor
+
+HIDDEN = (
+    "This page is not shown: it was hidden after somebody asked for it. The works stay in the record, "
+    "with the names that are printed on them."
+)
+PERSON = re.compile(r"/(?:api/(?:v1/)?)?people/A(\d{1,15})(?!\d)", re.ASCII)
+"""Addresses of a person: the page, everything below it, its feeds, its JSON."""
 
 NOBODY = 0
 """A number that no person has: a search among a hidden person's works finds nothing."""
+
+
+async def refuse_hidden(request: Request) -> None:
+    """Answer for no hidden person at whatever address; a dependency of the whole application.
+
+    Raises:
+        HTTPException: 410, but for moderators, who decide about it.
+    """
+    match = PERSON.match(request.url.path)
+    if match is not None and site_of(request).is_hidden(int(match[1])):
+        who = visitor(request)
+        if who is None or not who.account.is_moderator:
+            raise HTTPException(410, HIDDEN)
 
 
 class Visible:

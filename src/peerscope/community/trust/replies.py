@@ -13,7 +13,7 @@ from peerscope.community.errors import CommunityError, NotAllowedError
 from peerscope.community.models import Account
 from peerscope.community.texts import clean_text
 from peerscope.community.times import now, utc
-from peerscope.community.trust.models import TrustReply
+from peerscope.community.trust.models import TrustRecord, TrustReply
 from peerscope.community.trust.shapes import DIMENSIONS
 
 LONGEST_REPLY = 2_000
@@ -76,22 +76,6 @@ def reply(session: Session, account_id: int, person: int, dimension: str, text: 
     )
 
 
-def exported(session: Session, account_id: int) -> list[dict[str, str]]:
-    """Every reply of an account, as plain JSON values. One statement."""
-    rows = session.scalars(
-        select(TrustReply).where(TrustReply.account_id == account_id).order_by(TrustReply.id)
-    )
-    return [
-        {
-            "person": f"A{row.person_id}",
-            "statement": row.dimension,
-            "text": row.text,
-            "written_at": utc(row.written_at).isoformat(),
-        }
-        for row in rows
-    ]
-
-
 def replies(session: Session, person: int) -> dict[str, Reply]:
     """Dimension to the answer of who owns the record now. One statement."""
     rows = session.execute(
@@ -104,3 +88,33 @@ def replies(session: Session, person: int) -> dict[str, Reply]:
         )
     )
     return {dimension: Reply(name, text, utc(at)) for dimension, name, text, at in rows}
+
+
+def exported(session: Session, account_id: int) -> dict[str, object]:
+    """Everything that is kept of an account's replies, and snapshots of a record while it was its own."""
+    said = session.scalars(
+        select(TrustReply).where(TrustReply.account_id == account_id).order_by(TrustReply.id)
+    )
+    seen = session.scalars(
+        select(TrustRecord).where(TrustRecord.account_id == account_id).order_by(TrustRecord.id)
+    )
+    return {
+        "trust_replies": [
+            {
+                "person": f"A{row.person_id}",
+                "statement": row.dimension,
+                "text": row.text,
+                "written_at": utc(row.written_at).isoformat(),
+            }
+            for row in said
+        ],
+        "trust_snapshots": [
+            {
+                "person": f"A{row.person_id}",
+                "formula": row.formula,
+                "computed_at": utc(row.computed_at).isoformat(),
+                "figures": row.figures,
+            }
+            for row in seen
+        ],
+    }

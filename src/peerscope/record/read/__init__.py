@@ -5,6 +5,7 @@ numbers are tested. "Not looked for", "none stated" and a value stay three thing
 """
 
 from peerscope.record.read.entities import EntityPage, entity_page
+from peerscope.record.read.labels import labels_of, topics_of
 from peerscope.record.read.lists import Listed, Listing, cards, listing, recent_works, totals
 from peerscope.record.read.people import NamePage, PersonPage, name_page, person_page
 from peerscope.record.read.resolve import (
@@ -36,11 +37,13 @@ __all__ = [
     "current_people",
     "entity_of_identifier",
     "entity_page",
+    "labels_of",
     "listing",
     "moment_of",
     "name_page",
     "person_page",
     "recent_works",
+    "topics_of",
     "totals",
     "work_page",
     "works_of_identifiers",
