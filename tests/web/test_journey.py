@@ -95,6 +95,7 @@ def test_from_the_first_visit_to_the_last(browser, society, own_address, kang, c
     me.go(f"/people/A{kang}/claim")
     me.press("Claim this record")
     me.sees("It waits for one of the ways below")
+    assert me.page.locator("dl.ways dt").first.is_visible(), "what is said of the ways can be seen"
     other.go(f"/people/A{kang}/claim")
     other.fill("Reason, for all who claim it", "Shown in person with the first page.")
     other.press(re.compile("^Accept"))
