@@ -27,7 +27,7 @@ from peerscope.record.read.entities import condition
 from peerscope.record.read.feeds import ENTRIES, began_at, feed_works, identity_changed_at
 from peerscope.web.asked import Asked, asked
 from peerscope.web.reader import LONGEST_SECRET
-from peerscope.web.site import PLACES, Site, site_of
+from peerscope.web.site import PLACES, Site, base_of, site_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -164,7 +164,7 @@ def _unchanged(request: Request, etag: str, updated: datetime) -> bool:
 
 
 def _place(request: Request, site: Site, session: Session) -> Place:
-    base = site.settings.base_url.rstrip("/") or str(request.base_url).rstrip("/")
+    base = base_of(request)
     return Place(
         base, urlsplit(base).hostname or "localhost", began_at(session), site.settings.site_name
     )

@@ -14,17 +14,12 @@ from peerscope.record.models import Institution, Person, Topic, Venue, Work
 from peerscope.record.oai import answer
 from peerscope.web.caching import conditional
 from peerscope.web.forms import MOST_BYTES
-from peerscope.web.site import PLACES, site_of
+from peerscope.web.site import PLACES, base_of, site_of
 
 router = APIRouter(include_in_schema=False)
 
 MAPPED = 10_000
 """Addresses in one site map; the protocol allows 50,000."""
-
-
-def _base(request: Request) -> str:
-    stated = site_of(request).settings.base_url.rstrip("/")
-    return stated or str(request.base_url).rstrip("/")
 
 
 async def _posted(request: Request) -> list[tuple[str, str]]:
@@ -53,7 +48,7 @@ def harvest_posted(
 def _harvested(request: Request, given: list[tuple[str, str]]) -> Response:
     site = site_of(request)
     with site.database.session() as session:
-        content = answer(session, given, f"{_base(request)}/oai", site.settings.site_name)
+        content = answer(session, given, f"{base_of(request)}/oai", site.settings.site_name)
     return Response(content, media_type="text/xml")
 
 
@@ -63,7 +58,7 @@ _MAPS: dict[str, Any] = {"W": Work, "A": Person, "T": Topic, "I": Institution, "
 @router.get("/sitemap.xml")
 def site_maps(request: Request) -> Response:
     """The list of site maps."""
-    base = _base(request)
+    base = base_of(request)
     with site_of(request).database.session() as session:
         maps = []
         for letter, table in _MAPS.items():
@@ -92,7 +87,7 @@ def site_map(request: Request, name: str) -> Response:
     if table is Person:
         kept_back = site_of(request).community.kept.now().noindex
         statement = statement.where(Person.merged_into_id.is_(None), Person.id.not_in(kept_back))
-    base = escape(_base(request))
+    base = escape(base_of(request))
     lines = []
     with site_of(request).database.session() as session:
         for row in session.execute(statement.order_by(table.id)):
@@ -110,7 +105,7 @@ def _xml(request: Request, root: str, lines: str) -> Response:
 @router.get("/llms.txt")
 def for_assistants(request: Request) -> Response:
     """What the site is and how programs read it, in a few lines."""
-    site, base = site_of(request), _base(request)
+    site, base = site_of(request), base_of(request)
     return PlainTextResponse(
         f"""# {site.settings.site_name}
 

@@ -36,7 +36,7 @@ from peerscope.record.openalex.objects import FIELDS
 from peerscope.record.read import entity_of_identifier
 from peerscope.web.asked import LONGEST
 from peerscope.web.caching import conditional
-from peerscope.web.site import Site, site_of
+from peerscope.web.site import Site, base_of, site_of
 
 PREFIX = "/api/v1"
 router = APIRouter(prefix=PREFIX, tags=["OpenAlex-shaped"])
@@ -79,10 +79,9 @@ def _hidden(request: Request, kind: Kind) -> frozenset[int]:
     return site_of(request).community.kept.now().hidden if kind.letter == "A" else frozenset()
 
 
-def base_of(request: Request) -> str:
+def _api(request: Request) -> str:
     """Address of this API, without a slash at its end."""
-    stated = site_of(request).settings.base_url.rstrip("/")
-    return (stated or str(request.base_url).rstrip("/")) + PREFIX
+    return base_of(request) + PREFIX
 
 
 @router.get("/autocomplete/{name}")
@@ -96,7 +95,7 @@ def autocomplete(
     start = time.perf_counter()
     with site_of(request).database.session() as session:
         found = _completed(
-            session, ENTITIES[name], q, filter, base_of(request), _hidden(request, ENTITIES[name])
+            session, ENTITIES[name], q, filter, _api(request), _hidden(request, ENTITIES[name])
         )
     return _answer(request, {"meta": _meta(start, len(found), 1, COMPLETED), "results": found})
 
@@ -110,7 +109,7 @@ def autocomplete_all(
     found: list[dict[str, Any]] = []
     with site_of(request).database.session() as session:
         for kind in ENTITIES.values():
-            found += _completed(session, kind, q, "", base_of(request), _hidden(request, kind))
+            found += _completed(session, kind, q, "", _api(request), _hidden(request, kind))
     found.sort(key=lambda one: (-one["works_count"], one["id"]))
     return _answer(
         request,
@@ -186,7 +185,7 @@ def entities(
             else listed(session, kind, asked)
         )
         hidden = site.community.kept.now().hidden
-        results = objects(session, kind, found.numbers, base_of(request), fields, hidden=hidden)
+        results = objects(session, kind, found.numbers, _api(request), fields, hidden=hidden)
     meta = _meta(start, found.count, page, size)
     if cursor:
         meta |= {"page": None, "next_cursor": found.next_cursor}
@@ -256,7 +255,7 @@ def entity(
                 session,
                 kind,
                 [number],
-                base_of(request),
+                _api(request),
                 _fields(kind, select),
                 lambda _: near,
                 hidden,

@@ -49,7 +49,7 @@ from peerscope.web.reader import (
     remember,
 )
 from peerscope.web.shelf import shelf_in_use
-from peerscope.web.site import KINDS, PLACES, Site, site_of
+from peerscope.web.site import KINDS, PLACES, Site, base_of, site_of
 from peerscope.web.talk import contact_of
 from peerscope.web.taste import taste_for_search
 from peerscope.web.trust import compact
@@ -207,7 +207,7 @@ def _work(request: Request, letter: str, number: int) -> Response:
             slice=site.discovery.graph_slice("W", number, 40),
             jsonld=site.once(("linked", number, page.work.change_seq), lambda: _jsonld(session, number)),
         )  # fmt: skip
-        shown.headers["Link"] = header(signposts(page, _base(request)))
+        shown.headers["Link"] = header(signposts(page, base_of(request)))
     shown.headers.add_vary_header("Accept")
     if who is None:
         return own_answer(shown) if shelf else for_everyone(shown)
@@ -317,17 +317,13 @@ def _name(request: Request, name: str) -> Response:
         return site.page(request, "name.html", page=page)
 
 
-def _base(request: Request) -> str:
-    return site_of(request).settings.base_url.rstrip("/") or str(request.base_url).rstrip("/")
-
-
 def _linked(request: Request, number: int) -> Response:
     """The work's links as a link set."""
     with site_of(request).database.session() as session:
         page = work_page(session, number)
         if page is None or page.work.deleted_at is not None:
             raise HTTPException(404)
-        found = link_set(signposts(page, _base(request)), f"{_base(request)}/works/W{number}")
+        found = link_set(signposts(page, base_of(request)), f"{base_of(request)}/works/W{number}")
     return Response(orjson.dumps(found), media_type="application/linkset+json")
 
 
@@ -366,7 +362,7 @@ def listed(request: Request, place: str) -> Response:
         return PlainTextResponse(
             "User-agent: *\n"
             + "".join(f"Disallow: {one}\n" for one in NOT_FOR_ROBOTS)
-            + f"Sitemap: {str(request.base_url).rstrip('/')}/sitemap.xml\n"
+            + f"Sitemap: {base_of(request)}/sitemap.xml\n"
         )
     if place == "favicon.ico":
         return RedirectResponse("/static/icon.svg", 301)

@@ -128,13 +128,22 @@ class Site:
         self, request: Request, template: str, status: int = 200, **values: Any
     ) -> HTMLResponse:
         """A rendered template."""
-        base = self.settings.base_url.rstrip("/") or str(request.base_url).rstrip("/")
+        base = base_of(request)
         found = self.templates.get_template(template)
         content = found.render(
             path=request.url.path, base=base, request=request,
             me=getattr(request.state, "visitor", None), **values,
         )  # fmt: skip
         return HTMLResponse(content, status)
+
+
+def base_of(request: Request) -> str:
+    """The site's address, without a slash at its end, as absolute links of an answer name it.
+
+    Without a stated one it is that of the request; what is mailed takes `Site.address` instead.
+    """
+    stated = site_of(request).settings.base_url.rstrip("/")
+    return stated or str(request.base_url).rstrip("/")
 
 
 def site_of(request: Request) -> Site:
