@@ -246,8 +246,9 @@ def test_addresses_of_nobody_and_of_those_who_moved(client, site, kang) -> None:
 def test_reviews_of_the_site_reach_the_snapshot(society, numbers) -> None:
     from peerscope.community.reviews import withdraw, write
 
-    number = numbers["person:Quentin Xavier Prolific"]
-    place, work = f"/people/A{number}/trust", numbers["work:Study 3 of a prolific person o"]
+    # A work and a person whom no other test of the shared site reviews.
+    number = numbers["person:Ada7 Author7"]
+    place, work = f"/people/A{number}/trust", numbers["work:A work of three thousand"]
     high, low = society.member("High Example", level=2), society.member("Low Example")
     words = {
         "summary": "It shows what it says, in a way to follow.",
