@@ -1,4 +1,4 @@
-"""The JSON twin of each page, typed; not OpenAlex-shaped yet (that API is to come under the same path)."""
+"""The JSON twin of each page, typed, in this site's terms; OpenAlex's shape stands in `openalex`."""
 
 from __future__ import annotations
 
