@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from peerscope.community import CommunityError, NotAllowedError, NotThereError, changes
+from peerscope.community import CommunityError, NotAllowedError, NotThereError, changes, moderation
 from peerscope.community.accounts import create_account, set_password, set_role
 from peerscope.community.audit import OPERATOR, broken_at
 from peerscope.community.logins import attach, detach, ways_of
@@ -100,6 +100,14 @@ def test_suspending_ends_sessions_and_links_and_spares_the_last_admin(community,
             look(session, "reset", link)
         with pytest.raises(NotAllowedError, match="last admin"):
             changes.suspend(session, other, OPERATOR)
+
+
+def test_a_moderators_suspension_ends_mailed_links_as_well(community, ada) -> None:
+    with community.writing() as session:
+        link = issue(session, "reset", ada)
+        moderation.suspend(session, moderation.OPERATOR, ada, "Spam.")
+        with pytest.raises(NotThereError):
+            look(session, "reset", link)
 
 
 def test_a_new_password_ends_mailed_links(community, ada) -> None:

@@ -103,12 +103,24 @@ def suspend(session: Session, account_id: int, actor: str) -> int:
     account = _account(session, account_id)
     if account.state == "suspended":
         return 0
+    ended = keep_out(session, account)
+    audit.record(session, actor, "account.suspend", f"account:{account_id}")
+    return ended
+
+
+def keep_out(session: Session, account: Account) -> int:
+    """Suspend an account: links mailed to it hold no longer, its sessions end; how many there were.
+
+    Who may do it, and what is written down of it, is for the caller.
+
+    Raises:
+        NotAllowedError: The last admin would be gone.
+    """
     if account.role == "admin" and admins(session) < 2:
         raise NotAllowedError("This is the last admin: make another one first.")
     account.state = "suspended"
-    tickets.withdraw(session, account_id, *tickets.HOLDS)
-    audit.record(session, actor, "account.suspend", f"account:{account_id}")
-    return close_all(session, account_id)
+    tickets.withdraw(session, account.id, *tickets.HOLDS)
+    return close_all(session, account.id)
 
 
 def restore(session: Session, account_id: int, actor: str) -> None:

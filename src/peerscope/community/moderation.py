@@ -15,12 +15,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from peerscope.community import audit, meeting_targets, talk_targets  # noqa: F401 - they register
-from peerscope.community.accounts import admins
+from peerscope.community.changes import keep_out
 from peerscope.community.errors import CommunityError, NotAllowedError, NotThereError
 from peerscope.community.models import Account, Report
 from peerscope.community.notices import notify
 from peerscope.community.sentences import target_of
-from peerscope.community.sessions import close_all
 from peerscope.community.talk_models import Measure
 from peerscope.community.talk_targets import settle
 from peerscope.community.targets import KINDS, Seen, label_of, see
@@ -282,10 +281,7 @@ def suspend(
     words = clean_line(reason, LONGEST_REASON, "a reason")
     if account.state != "active":
         raise CommunityError("This account is suspended already.")
-    if account.role == "admin" and admins(session) < 2:
-        raise NotAllowedError("This is the last admin: make another one first.")
-    account.state = "suspended"
-    close_all(session, account_id)
+    keep_out(session, account)
     _take(session, judge, "suspend", f"account:{account_id}", words, account_id, report_id)
 
 
