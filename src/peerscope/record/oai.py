@@ -29,6 +29,9 @@ DC = "http://www.openarchives.org/OAI/2.0/oai_dc/"
 ELEMENTS = "http://purl.org/dc/elements/1.1/"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 PREFIX = "oai_dc"
+PATH = "/oai"
+"""Where, below the site's address, the interface is."""
+
 SCHEMAS = {
     OAI: "http://www.openarchives.org/OAI/2.0/OAI-PMH.xsd",
     DC: "http://www.openarchives.org/OAI/2.0/oai_dc.xsd",
@@ -68,25 +71,24 @@ class _Wanted:
         return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 
 
-def answer(session: Session, given: Sequence[tuple[str, str]], address: str, name: str) -> bytes:
+def answer(session: Session, given: Sequence[tuple[str, str]], site: str, name: str) -> bytes:
     """The answer to a request; errors are answers too.
 
     Args:
         session: Of the record.
         given: Arguments of the request, repeated ones included.
-        address: Where this interface is, as the base URL.
+        site: Address of the site, without a slash at its end.
         name: Of the site.
     """
     root = etree.Element(f"{{{OAI}}}OAI-PMH", nsmap={None: OAI, "xsi": XSI})
     root.set(f"{{{XSI}}}schemaLocation", f"{OAI} {SCHEMAS[OAI]}")
     _add(root, "responseDate", _stamp(datetime.now(UTC)))
-    request = _add(root, "request", address)
+    request = _add(root, "request", site + PATH)
     try:
         verb, arguments = _checked(given)
         for key, value in {"verb": verb, **arguments}.items():
             request.set(key, value)
-        site = _Site(session, address, name)
-        root.append(site.answer(verb, arguments))
+        root.append(_Site(session, site, name).answer(verb, arguments))
     except OaiError as error:
         if error.code in ("badVerb", "badArgument"):
             request.attrib.clear()
@@ -122,9 +124,9 @@ def _legal(text: str) -> bool:
 
 
 class _Site:
-    def __init__(self, session: Session, address: str, name: str) -> None:
-        self.session, self.address, self.name = session, address, name
-        host = re.sub(r"^https?://([^/:]+).*", r"\1", address)
+    def __init__(self, session: Session, site: str, name: str) -> None:
+        self.session, self.site, self.name = session, site, name
+        host = re.sub(r"^https?://([^/:]+).*", r"\1", site)
         self.host = host if "." in host else f"{host}.invalid"
 
     def answer(self, verb: str, arguments: dict[str, str]) -> Any:
@@ -149,7 +151,7 @@ class _Site:
     def _identify(self, made: Any) -> None:
         earliest = self.session.scalar(select(func.min(Work.updated_at)))
         _add(made, "repositoryName", self.name)
-        _add(made, "baseURL", self.address)
+        _add(made, "baseURL", self.site + PATH)
         _add(made, "protocolVersion", "2.0")
         _add(made, "adminEmail", f"postmaster@{self.host}")
         _add(made, "earliestDatestamp", _stamp(earliest or datetime.now(UTC)))
@@ -244,7 +246,6 @@ class _Site:
                 if value:
                     etree.SubElement(made, f"{{{ELEMENTS}}}{element}").text = _clean(value)
 
-        base = self.address.removesuffix("/oai")
         say("title", work.title)
         say("creator", *(author.name for author in parsed.authors))
         say("subject", *(topic.name for topic in parsed.topics))
@@ -252,7 +253,7 @@ class _Site:
         say("publisher", work.publisher)
         say("date", work.publication_date or (str(work.publication_year or "") or None))
         say("type", work.type)
-        say("identifier", f"{base}/works/W{work.id}")
+        say("identifier", f"{self.site}/works/W{work.id}")
         say("identifier", f"https://doi.org/{work.doi}" if work.doi else None)
         say("identifier", f"https://arxiv.org/abs/{work.arxiv_id}" if work.arxiv_id else None)
         say("source", parsed.venue)

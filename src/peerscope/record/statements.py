@@ -35,27 +35,20 @@ def parsed_among(session: Session, numbers: Sequence[int]) -> dict[int, ParsedWo
     """Some works in sight as shown, by number; those that are not there are left out. Three statements."""
     in_sight = select(Work.id).where(Work.id.in_(numbers), Work.deleted_at.is_(None))
     works = list(session.scalars(in_sight.order_by(Work.id)))
-    found = _parsed(session, works, read_sources(session.connection()))
-    return dict(found)
+    return dict(_parsed(session, works, read_sources(session.connection())))
 
 
 def parsed_of(session: Session, numbers: Sequence[int]) -> Iterator[ParsedWork]:
     """The given works as shown, in their order; those out of sight are left out. In bounded memory."""
-    sources = read_sources(session.connection())
     for start in range(0, len(numbers), CHUNK):
         part = numbers[start : start + CHUNK]
-        query = select(Work.id).where(Work.id.in_(part), Work.deleted_at.is_(None))
-        in_sight = set(session.scalars(query))
-        there = [number for number in part if number in in_sight]
-        yield from (work for _, work in _parsed(session, there, sources))
+        found = parsed_among(session, part)
+        yield from (found[number] for number in part if number in found)
 
 
 def parsed_work(session: Session, number: int) -> ParsedWork | None:
     """One work in sight as shown; ``None`` where there is none. Three statements."""
-    in_sight = select(Work.id).where(Work.id == number, Work.deleted_at.is_(None))
-    works = list(session.scalars(in_sight))
-    found = _parsed(session, works, read_sources(session.connection()))
-    return next((work for _, work in found), None)
+    return parsed_among(session, [number]).get(number)
 
 
 def _parsed(

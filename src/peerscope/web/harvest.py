@@ -11,7 +11,7 @@ from fastapi.responses import PlainTextResponse
 from sqlalchemy import func, select
 
 from peerscope.record.models import Institution, Person, Topic, Venue, Work
-from peerscope.record.oai import answer
+from peerscope.record.oai import PATH, answer
 from peerscope.web.caching import conditional
 from peerscope.web.forms import MOST_BYTES
 from peerscope.web.site import PLACES, base_of, site_of
@@ -31,13 +31,13 @@ async def _posted(request: Request) -> list[tuple[str, str]]:
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
-@router.get("/oai")
+@router.get(PATH)
 def harvest(request: Request) -> Response:
     """An OAI-PMH request."""
     return _harvested(request, list(request.query_params.multi_items()))
 
 
-@router.post("/oai")
+@router.post(PATH)
 def harvest_posted(
     request: Request, given: Annotated[list[tuple[str, str]], Depends(_posted)]
 ) -> Response:
@@ -48,7 +48,7 @@ def harvest_posted(
 def _harvested(request: Request, given: list[tuple[str, str]]) -> Response:
     site = site_of(request)
     with site.database.session() as session:
-        content = answer(session, given, f"{base_of(request)}/oai", site.settings.site_name)
+        content = answer(session, given, base_of(request), site.settings.site_name)
     return Response(content, media_type="text/xml")
 
 

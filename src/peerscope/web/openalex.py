@@ -32,14 +32,13 @@ from peerscope.record.openalex import (
     sampled,
 )
 from peerscope.record.openalex.conditions import outside_id, own_number
-from peerscope.record.openalex.objects import FIELDS
+from peerscope.record.openalex.objects import API, FIELDS
 from peerscope.record.read import entity_of_identifier
 from peerscope.web.asked import LONGEST
 from peerscope.web.caching import conditional
 from peerscope.web.site import Site, base_of, site_of
 
-PREFIX = "/api/v1"
-router = APIRouter(prefix=PREFIX, tags=["OpenAlex-shaped"])
+router = APIRouter(prefix=API, tags=["OpenAlex-shaped"])
 
 Name = Literal["works", "authors", "sources", "institutions", "topics"]
 LONGEST_FILTER = 16_000
@@ -79,11 +78,6 @@ def _hidden(request: Request, kind: Kind) -> frozenset[int]:
     return site_of(request).community.kept.now().hidden if kind.letter == "A" else frozenset()
 
 
-def _api(request: Request) -> str:
-    """Address of this API, without a slash at its end."""
-    return base_of(request) + PREFIX
-
-
 @router.get("/autocomplete/{name}")
 def autocomplete(
     request: Request,
@@ -95,7 +89,7 @@ def autocomplete(
     start = time.perf_counter()
     with site_of(request).database.session() as session:
         found = _completed(
-            session, ENTITIES[name], q, filter, _api(request), _hidden(request, ENTITIES[name])
+            session, ENTITIES[name], q, filter, base_of(request), _hidden(request, ENTITIES[name])
         )
     return _answer(request, {"meta": _meta(start, len(found), 1, COMPLETED), "results": found})
 
@@ -109,7 +103,7 @@ def autocomplete_all(
     found: list[dict[str, Any]] = []
     with site_of(request).database.session() as session:
         for kind in ENTITIES.values():
-            found += _completed(session, kind, q, "", _api(request), _hidden(request, kind))
+            found += _completed(session, kind, q, "", base_of(request), _hidden(request, kind))
     found.sort(key=lambda one: (-one["works_count"], one["id"]))
     return _answer(
         request,
@@ -118,7 +112,7 @@ def autocomplete_all(
 
 
 def _completed(
-    session: Session, kind: Kind, query: str, filter: str, base: str, hidden: frozenset[int]
+    session: Session, kind: Kind, query: str, filter: str, site: str, hidden: frozenset[int]
 ) -> list[dict[str, Any]]:
     words = re.sub(r"[|,:!\"<>\x00]", " ", query).strip()
     if not words:
@@ -140,7 +134,7 @@ def _completed(
             "external_id": next(iter(one["ids"].values()), None),
             "filter_key": "id",
         }
-        for one in objects(session, kind, numbers, base, fields)
+        for one in objects(session, kind, numbers, site, fields)
     ]
 
 
@@ -185,7 +179,7 @@ def entities(
             else listed(session, kind, asked)
         )
         hidden = site.community.kept.now().hidden
-        results = objects(session, kind, found.numbers, _api(request), fields, hidden=hidden)
+        results = objects(session, kind, found.numbers, base_of(request), fields, hidden=hidden)
     meta = _meta(start, found.count, page, size)
     if cursor:
         meta |= {"page": None, "next_cursor": found.next_cursor}
@@ -245,21 +239,12 @@ def entity(
         hidden = site.community.kept.now().hidden
         if kind.letter == "A" and number in hidden:
             number = None
-        near = (
-            [n.id for n in site.discovery.neighbours("W", number, RELATED)]
-            if (kind.name == "works" and number is not None)
-            else []
-        )
+
+        def near(work: int) -> list[int]:
+            return [one.id for one in site.discovery.neighbours("W", work, RELATED)]
+
         found = (
-            objects(
-                session,
-                kind,
-                [number],
-                _api(request),
-                _fields(kind, select),
-                lambda _: near,
-                hidden,
-            )
+            objects(session, kind, [number], base_of(request), _fields(kind, select), near, hidden)
             if number is not None
             else []
         )

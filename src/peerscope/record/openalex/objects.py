@@ -31,6 +31,9 @@ from peerscope.record.models import (
 )
 from peerscope.record.openalex.entities import Kind
 
+API = "/api/v1"
+"""Where, below the site's address, these objects are asked for."""
+
 PLACES = {"W": "works", "A": "authors", "S": "sources", "I": "institutions", "T": "topics"}
 """Entity letter to OpenAlex's name of its kind."""
 
@@ -74,7 +77,7 @@ def objects(
     session: Session,
     kind: Kind,
     numbers: Sequence[int],
-    base: str,
+    site: str,
     fields: Collection[str] | None = None,
     related: Callable[[int], Iterable[int]] | None = None,
     hidden: Collection[int] = (),
@@ -85,7 +88,7 @@ def objects(
         session: Of the record.
         kind: What they are.
         numbers: Which.
-        base: Address of the API, without a slash at its end, as ``https://example.org/api/v1``.
+        site: Address of the site, without a slash at its end.
         fields: Only these of `FIELDS`; statements for others are not sent.
         related: Numbers of works near one, where asked for.
         hidden: People whose entities are not shown: works name them as printed, without a link.
@@ -94,9 +97,7 @@ def objects(
     if not numbers:
         return []
     make = _Works if kind.letter == "W" else _Others
-    made = make(session, kind, list(numbers), base, set(wanted), related)
-    made.hidden = frozenset(hidden)
-    found = made.made()
+    found = make(session, kind, list(numbers), site, set(wanted), related, hidden).made()
     return [{f: found[n][f] for f in wanted} for n in numbers if n in found]
 
 
@@ -108,13 +109,14 @@ class _Others:
         session: Session,
         kind: Kind,
         numbers: list[int],
-        base: str,
+        site: str,
         wanted: set[str],
         related: Callable[[int], Iterable[int]] | None,
+        hidden: Collection[int],
     ) -> None:
-        self.session, self.kind, self.numbers, self.base = session, kind, numbers, base
-        self.wanted, self.related = wanted, related
-        self.hidden: frozenset[int] = frozenset()
+        self.session, self.kind, self.numbers, self.site = session, kind, numbers, site
+        self.wanted, self.related, self.hidden = wanted, related, hidden
+        self.base = site + API
         self.rows = {
             row.id: row
             for row in session.scalars(select(kind.table).where(kind.table.id.in_(numbers)))
@@ -143,7 +145,7 @@ class _Others:
             "works_count": row.works_count,
             "ids": {s: ADDRESSES[s].format(v) for s, v in ids.items() if s in ADDRESSES},
             "works_api_url": f"{self.base}/works?filter={attribute}:{letter}{row.id}",
-            "x_page": _page(self.base, letter, row.id),
+            "x_page": _page(self.site, letter, row.id),
         }
 
     def _own(self, letter: str, number: int) -> str:
@@ -344,7 +346,7 @@ class _Works(_Others):
             "x_summary": row.summary,
             "x_artifacts": self.artifacts[row.id],
             "x_authors_count": row.authors_count,
-            "x_page": _page(self.base, "W", row.id),
+            "x_page": _page(self.site, "W", row.id),
         }  # fmt: skip
 
     def _retracted(self, row: Any) -> bool | None:
@@ -405,9 +407,9 @@ def _place(row: Any, base: str) -> dict[str, Any]:
     }
 
 
-def _page(base: str, letter: str, number: int) -> str:
+def _page(site: str, letter: str, number: int) -> str:
     places = {"W": "works", "A": "people", "S": "venues", "I": "institutions", "T": "topics"}
-    return f"{base.removesuffix('/api/v1')}/{places[letter]}/{letter}{number}"
+    return f"{site}/{places[letter]}/{letter}{number}"
 
 
 def _identifiers(
