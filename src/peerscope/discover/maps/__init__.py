@@ -7,7 +7,9 @@ Made after a bundle is in service, kept beside it, and read without any model. H
 from peerscope.discover.maps.keeping import MapError, MapStore
 from peerscope.discover.maps.making import MapOutcome, make_map
 from peerscope.discover.maps.notes import MapNote, read_note
+from peerscope.discover.maps.serving import SiteMaps
 from peerscope.discover.maps.shapes import MapAbout, Region
+from peerscope.discover.maps.view import OpenMap, Window
 
 __all__ = [
     "MapAbout",

@@ -94,9 +94,7 @@ def _touching(centres: Places) -> set[tuple[int, int]]:
     return found | {(min(a, b), max(a, b)) for a in lonely for b in range(number) if a != b}
 
 
-def joined_neighbours(
-    sizes: IntArray, means: Places, touching: set[tuple[int, int]]
-) -> list[Join]:
+def joined_neighbours(sizes: IntArray, means: Places, touching: set[tuple[int, int]]) -> list[Join]:
     """Joins in order until one group is left: two groups, and what joining them adds to the spread.
 
     Groups are numbered from 0; each join makes the next number.
