@@ -26,6 +26,7 @@ ACROSS = 40
 SIZES = (2.5, 5, 8, 11, 14)
 """Diameters of dots, by how many works there are."""
 
+SINGLE = 6.5
 SINGLE_UP_TO = 400
 """Up to this many works each has a dot of its own."""
 
@@ -34,7 +35,7 @@ APART = 26.0
 """Units between two works that are drawn with a link."""
 
 MOST_LABELS = 14
-CHARACTER, LINE = 7.4, 17.0
+CHARACTER, LINE = 8.6, 17.0
 LONGEST_LABEL = 34
 FORMS = 6
 """Forms of points; the categories after them have the same forms, hollow."""
@@ -109,7 +110,7 @@ def pictured(
     most = 1
     if single:
         for row, (x, y) in zip(rows.tolist(), found.places(rows), strict=True):
-            drawn[int(categories[row]), SIZES[1]].append(_dot(window, x, y))
+            drawn[int(categories[row]), SINGLE].append(_dot(window, x, y))
     else:
         spots = found.spots(rows, window.z, colour, ACROSS)
         most = max(spot.works for spot in spots)

@@ -186,8 +186,8 @@ def _made(
             ),
         )  # fmt: skip
     note = (
-        f"Map of bundle {name}: {len(ids):,} works by {about.method}, {len(regions)} regions "
-        f"({seconds:.0f} s)."
+        f"{len(ids):,} works by {about.method}, in {len(regions)} regions ({seconds:.0f} s), "
+        f"for bundle {name}."
     )
     return MapOutcome(note, True, about, seconds)
 
