@@ -299,19 +299,24 @@ def view(request: Request) -> Response:
             raise HTTPException(404, site.maps.why_none())
         rows = found.inside(window, asked.years)
         shown = cards(session, found.ids(rows[:LISTED]))
-    counted = found.in_regions(rows)
-    largest = sorted(found.parts(None), key=lambda one: -counted.get(one.number, 0))
+    nested = _nested(found, rows, window)
     content = {
         "version": found.version,
         "total": len(rows),
         "works": [_line(card) for card in shown],
-        "regions": [[one.label, counted[one.number]] for one in largest if one.number in counted][
-            :3
+        "regions": [
+            [*_row(one, works), [_row(*part) for part in parts]] for one, works, parts in nested
         ],
     }
     return Response(
         orjson.dumps(content), media_type="application/json", headers={"Cache-Control": "no-cache"}
     )
+
+
+def _row(region: Region, works: int) -> list[Any]:
+    """A region in a list of the viewer: number, name, works in sight, and the window around it."""
+    window = Window.around(region)
+    return [region.number, region.label, works, round(window.x, 4), round(window.y, 4), window.z]
 
 
 @router.get("/map/titles")

@@ -114,6 +114,7 @@ class Site:
         self.templates = _environment(self.settings)
         self.maps = SiteMaps(self.settings)
         self.templates.globals["is_hidden"] = self.is_hidden
+        self.templates.globals["mapped"] = lambda: self.maps.available
 
     def is_hidden(self, person_id: int | None) -> bool:
         """Whether a person's page is hidden, so that nothing should lead there."""

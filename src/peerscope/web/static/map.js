@@ -128,7 +128,7 @@ function draw() {
   const pen = canvas.getContext("2d"), works = shown(), edge = state.size;
   pen.fillStyle = colours.sheet;
   pen.fillRect(0, 0, edge, edge);
-  const base = Math.min(4.5, 1.3 + 0.45 * state.z + (works.length < 2000 ? 1 : 0));
+  const base = Math.min(4.5, 1.3 + 0.45 * state.z + (works.length < 2000 ? 1 : 0) + (works.length < 600 ? 0.8 : 0));
   pen.globalAlpha = works.length > 3000 ? 0.75 : 0.9;
   const groups = Map.groupBy ? Map.groupBy(works, (work) => work.of) : grouped(works);
   for (const [of, those] of groups) {
@@ -264,24 +264,36 @@ async function settled() {
   } catch { asked = " "; }
 }
 
+const make = (tag, of = {}, ...inside) => {
+  const made = Object.assign(document.createElement(tag), of);
+  made.append(...inside);
+  return made;
+};
+
 function list(seen) {
   document.getElementById("works").firstChild.textContent = "Most cited in this part ";
-  const counted = (n) => `${n.toLocaleString("en")} ${n === 1 ? "work" : "works"}`;
-  const within = seen.regions.map(([label]) => label).join(", ");
-  document.getElementById("in-view").textContent = counted(seen.total) + (within ? `; mostly ${within}` : "");
+  const within = seen.regions.slice(0, 2).map(([, label]) => label).join(" and ");
+  document.getElementById("in-view").textContent = `${seen.total.toLocaleString("en")} ${seen.total === 1 ? "work" : "works"}`
+    + (within ? `, most of them in ${within}` : "");
   document.getElementById("lines").replaceChildren(...seen.works.map((work) => {
     titles.set(work.id, work);
-    const row = document.createElement("li"), link = document.createElement("a"), note = document.createElement("span");
-    link.href = `/works/W${work.id}`;
-    link.textContent = work.title;
-    note.className = "note";
-    note.textContent = ` ${work.year ? `${work.year}, ` : ""}${work.type.toLowerCase()}, cited by ${work.cited.toLocaleString("en")} here`;
+    const link = make("a", { href: `/works/W${work.id}`, textContent: work.title });
     const point = () => { under = all().find((one) => one.id === work.id) || null; redraw(); };
     link.addEventListener("focus", point);
     link.addEventListener("mouseenter", point);
-    row.append(link, note);
-    return row;
+    const note = `${work.year ? `${work.year}, ` : ""}${work.type.toLowerCase()}, cited by ${work.cited.toLocaleString("en")} here`;
+    return make("li", {}, link, " ", make("span", { className: "note", textContent: note }));
   }));
+  const row = ([number, label, works, x, y, z], parts = []) => {
+    const to = make("a", { className: "go", href: `/map?x=${x}&y=${y}&z=${z}` }, "show",
+      make("span", { className: "hidden", textContent: ` ${label} on the map` }));
+    to.addEventListener("click", (event) => { event.preventDefault(); go(x, y, z); });
+    return make("li", {}, make("a", { href: `/map/regions/${data.map}/${number}`, textContent: label }), " ",
+      make("span", { className: "count num", textContent: works.toLocaleString("en") }), " ", to,
+      ...(parts.length ? [make("ul", {}, ...parts.map((part) => row(part)))] : []));
+  };
+  document.getElementById("region-list").replaceChildren(
+    ...seen.regions.map((one) => row(one.slice(0, 6), one[6])));
 }
 
 const all = () => wanted().flatMap((key) => tiles.get(key) || []);
