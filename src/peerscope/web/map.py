@@ -28,7 +28,7 @@ from peerscope.web.site import Site, site_of
 router = APIRouter(include_in_schema=False)
 
 LISTED = 20
-MOST_HITS = 100
+MOST_HITS = 50
 MOST_TITLES = 100
 MOST_REGIONS = 40
 PER_PAGE = 20
@@ -154,9 +154,7 @@ def field_map(request: Request) -> Response:
             found, asked.window, rows, asked.colour, hits=hits,
             here=here.place if here else None,
         )  # fmt: skip
-        listed = found.ids(
-            np.asarray(hits_here[:LISTED] if asked.query else rows[:LISTED], np.int64)
-        )
+        listed = found.ids(np.asarray(hits_here[:LISTED] or rows[:LISTED], np.int64))
         wanted = dict.fromkeys([*listed, *(point.work_id for point in picture.points)])
         shown = {card.id: card for card in cards(session, list(wanted))}
         return site.page(
@@ -167,7 +165,7 @@ def field_map(request: Request) -> Response:
             legend=_used(legend(found, asked.colour, TYPE_LABELS), found, rows, asked.colour),
             colours=NAMED, titles=shown,
             works=[shown[one] for one in listed if one in shown],
-            hits=len(hits), hits_here=len(hits_here), unplaced=unplaced,
+            hits=len(hits), most_hits=MOST_HITS, hits_here=len(hits_here), unplaced=unplaced,
             form=form, regions=_nested(found, rows, asked.window),
             around=Window.around,
             hit_places=orjson.dumps(_rounded(found, hits)).decode(),

@@ -257,7 +257,7 @@ async function settled() {
   history.replaceState(null, "", address());
   for (const field of document.querySelectorAll(".filters input[type=hidden]"))
     if (field.name in { x: 1, y: 1, z: 1 }) field.value = new URL(location).searchParams.get(field.name);
-  for (const one of figure.querySelectorAll("[data-move]")) one.removeAttribute("aria-disabled");
+  for (const one of figure.querySelectorAll(".legend .count")) one.remove();
   try {
     const seen = await read(`/map/view?${view}`, "json");
     if (asked === String(view)) list(seen);
