@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.fixture
 def page(browser, address):
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    context = browser.new_context(viewport={"width": 1280, "height": 1500})
     shown = context.new_page()
     shown.problems = []
     shown.on("pageerror", lambda error: shown.problems.append(str(error)))

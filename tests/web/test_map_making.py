@@ -13,7 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from peerscope.discover.maps import MapError, MapStore, SiteMaps, make_map, making, read_note
+from peerscope.discover.improving import Improvement, write_improvement
+from peerscope.discover.maps import (
+    MapError,
+    MapStore,
+    SiteMaps,
+    background,
+    make_map,
+    making,
+    read_note,
+)
+from peerscope.discover.maps.background import mapping
 from peerscope.discover.maps.keeping import WORKS
 from peerscope.record import Database, WriterBusyError, delete_works, file_lock
 from peerscope.record.models import Work
@@ -233,3 +243,43 @@ def test_deleted_works_are_not_on_the_next_map(settings, database) -> None:
     made = make_map(settings, database, silent, again=True)
     assert made.about.works == len(works) - 1
     assert gone not in store.opened(store.bundles()[-1])[1]["id"]
+
+
+def test_a_bundle_that_comes_into_service_gets_its_map_in_the_background(settings) -> None:
+    later = bundle_again(settings)
+    store = MapStore(settings.maps)
+    with mapping(settings):
+        end = time.monotonic() + 120
+        while not store.has(later) and time.monotonic() < end:
+            time.sleep(0.1)
+    assert store.has(later)
+    assert store.about(later).follows == store.bundles()[0]
+
+
+@needs_tsne
+def test_stopped_with_the_server_the_making_stops_too(settings) -> None:
+    bundle = MapStore(settings.maps).bundles()[-1]
+    shutil.rmtree(settings.maps)
+    with mapping(settings):
+        end = time.monotonic() + 120
+        while read_note(settings) is None and time.monotonic() < end:
+            time.sleep(0.005)
+    note = read_note(settings)
+    assert note.state == "stopped" or MapStore(settings.maps).has(bundle)
+
+
+def test_while_works_are_encoded_no_map_is_made_that_would_be_thrown_away(
+    settings, monkeypatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(background, "_run", lambda *_: asked.append(1))
+    monkeypatch.setattr(background, "LOOKED_EVERY", 0.01)
+    shutil.rmtree(settings.maps)
+    write_improvement(settings, Improvement("waiting", total=5))
+    with mapping(settings):
+        time.sleep(0.3)
+    assert asked == []
+    write_improvement(settings, Improvement("done"))
+    with mapping(settings):
+        time.sleep(0.3)
+    assert asked == [1]  # once, not each time it looks

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 LOOKED_EVERY = 5.0
 """Seconds between two looks at which bundle is in service."""
+
+TRIED_AGAIN = 3600.0
+"""Seconds after which a map that could not be made is tried again."""
 
 AT_ONCE = 5_000
 """Works up to which a command that publishes also makes the map; more of them take minutes."""
@@ -41,11 +45,12 @@ def mapping(settings: Settings) -> Iterator[None]:
 
 
 def _tend(settings: Settings, ended: threading.Event) -> None:
-    tried: str | None = None
+    tried, at = "", 0.0
     while not ended.is_set():
         bundle = _unmapped(settings)
-        if bundle is not None and bundle != tried and not _encoding(settings):
-            tried = bundle
+        late = time.monotonic() - at >= TRIED_AGAIN
+        if bundle is not None and (bundle != tried or late) and not _encoding(settings):
+            tried, at = bundle, time.monotonic()
             _run(settings, ended)
         ended.wait(LOOKED_EVERY)
 

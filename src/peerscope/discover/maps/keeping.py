@@ -25,7 +25,8 @@ from peerscope.retrieval.bundle import alive, digest, synced
 
 FORMAT = 1
 ABOUT = "about.json"
-WORKS, TILES, REGIONS, OWN = "works.npy", "tiles.npy", "regions.json", "own.npy"
+WORKS, TILES, REGIONS = "works.npy", "tiles.npy", "regions.json"
+OWN, UNPLACED = "own.npy", "unplaced.npy"
 _STAGE = ".stage-"
 MAKING = ".making"
 
@@ -81,12 +82,16 @@ class MapStore:
             owner = left.name.removeprefix(_STAGE).split("-")[0]
             if not (owner.isdigit() and alive(int(owner))):
                 shutil.rmtree(left, ignore_errors=True)
-        staged = self.folder / f"{_STAGE}{os.getpid()}-{secrets.token_hex(4)}"
+        staged = self._new_stage()
         staged.mkdir()
         try:
             yield staged
         finally:
             shutil.rmtree(staged, ignore_errors=True)
+
+    def _new_stage(self) -> Path:
+        """A name that is swept away once this process has ended."""
+        return self.folder / f"{_STAGE}{os.getpid()}-{secrets.token_hex(4)}"
 
     def publish(self, staged: Path, about: MapAbout) -> MapAbout:
         """Seal a filled folder and rename it into its place, instead of the bundle's earlier map."""
@@ -97,16 +102,16 @@ class MapStore:
         sealed = replace(about, id=identity(staged), files=files)
         (staged / ABOUT).write_bytes(orjson.dumps(asdict(sealed), option=orjson.OPT_INDENT_2))
         synced(staged)
-        goal = self.path(about.bundle)
+        goal, old = self.path(about.bundle), self._new_stage()
         if goal.exists():
-            goal.rename(self.folder / f"{_STAGE}0-{about.bundle}")
+            goal.rename(old)
         staged.rename(goal)
         handle = os.open(self.folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-        shutil.rmtree(self.folder / f"{_STAGE}0-{about.bundle}", ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(self.folder / MAKING, ignore_errors=True)
         return sealed
 
@@ -114,7 +119,7 @@ class MapStore:
         """Remove the maps of bundles that are gone, but for the newest: the next one starts from it."""
         for name in self.bundles()[:-1]:
             if name not in bundles:
-                doomed = self.folder / f"{_STAGE}0-{name}"
+                doomed = self._new_stage()
                 self.path(name).rename(doomed)
                 shutil.rmtree(doomed, ignore_errors=True)
 
@@ -159,6 +164,10 @@ class MapStore:
         regions = [Region.from_dict(one) for one in orjson.loads((folder / REGIONS).read_bytes())]
         works = np.load(folder / WORKS, mmap_mode="r")
         return about, works, np.load(folder / TILES), regions
+
+    def unplaced(self, bundle: str) -> frozenset[int]:
+        """Works of the bundle that have no place on its map."""
+        return frozenset(np.load(self.path(bundle) / UNPLACED).tolist())
 
     def places(self, bundle: str) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]]:
         """Ids of a map's works, their places in the unit square, and as the placing itself had them.

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from peerscope.atomic import written
 from peerscope.discover.maps.facts import Facts, facts_of
 from peerscope.discover.maps.groups import nested_groups
-from peerscope.discover.maps.keeping import OWN, REGIONS, TILES, WORKS, MapStore
+from peerscope.discover.maps.keeping import OWN, REGIONS, TILES, UNPLACED, WORKS, MapStore
 from peerscope.discover.maps.levels import tile_order
 from peerscope.discover.maps.notes import DONE, FAILED, MapNote, Telling, write_note
 from peerscope.discover.maps.regions import regions_of
@@ -138,7 +138,7 @@ def make_map(
     with file_lock(settings.maps / "making.lock", "making the map"):
         told = Telling(settings, name, progress)
         try:
-            outcome = _made(bundles.path(name), name, store, database, told, again=again)
+            outcome = _made(bundles, name, store, database, told, again=again)
         except Exception as error:
             said = " ".join(str(error).split())[:300] or type(error).__name__
             write_note(settings, MapNote(FAILED, name, note=said))
@@ -149,10 +149,17 @@ def make_map(
 
 
 def _made(
-    bundle: Path, name: str, store: MapStore, database: Database, progress: Progress, *, again: bool
+    bundles: BundleStore,
+    name: str,
+    store: MapStore,
+    database: Database,
+    progress: Progress,
+    *,
+    again: bool,
 ) -> MapOutcome:
     began = time.perf_counter()
-    index = open_items(bundle)
+    index = open_items(bundles.path(name))
+    seen = int(bundles.manifest(name).metadata.get("change_seq", 0))
     ids = index.ids()
     vectors = index.vectors(ids.tolist())
     meant = np.linalg.norm(vectors, axis=1) > 0
@@ -162,6 +169,7 @@ def _made(
     held = meant & facts.known(ids)
     if not held.any():
         return MapOutcome(WORDS_ONLY)
+    unplaced = ids[~meant]
     ids, vectors = ids[held], vectors[held]
     placed = _placed(index, ids, vectors, store, name, progress, again=again)
     progress("naming regions", 0, None)
@@ -172,6 +180,7 @@ def _made(
     with store.stage() as staged:
         np.save(staged / WORKS, works)
         np.save(staged / TILES, tiles)
+        np.save(staged / UNPLACED, unplaced)
         np.save(staged / OWN, placed.own[order].astype(np.float32))
         (staged / REGIONS).write_bytes(orjson.dumps([asdict(one) for one in regions]))
         about = store.publish(
@@ -179,8 +188,8 @@ def _made(
             MapAbout(
                 id="", bundle=name, made=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
                 method=placed.method, library=placed.library, follows=placed.follows,
-                works=len(ids), without_vector=int(np.count_nonzero(~meant)),
-                change_seq=facts.change_seq, seconds=round(seconds, 1), kept=placed.kept,
+                works=len(ids), without_vector=len(unplaced),
+                change_seq=min(facts.change_seq, seen), seconds=round(seconds, 1), kept=placed.kept,
                 moved=placed.moved, types=types, topics=topics,
                 years=(int(years.min()), int(years.max())) if len(years) else None,
             ),

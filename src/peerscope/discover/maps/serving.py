@@ -39,6 +39,7 @@ class SiteMaps:
         self._lock = threading.Lock()
         self._key: tuple[str, int] | None = None
         self._open: OpenMap | None = None
+        self._unplaced: frozenset[int] = frozenset()
         self._seen = 0
         self._broken = ""
 
@@ -110,6 +111,7 @@ class SiteMaps:
             log.error("There is no map. %s", error)
             return
         self._open = OpenMap(about, works, tiles, regions)
+        self._unplaced = self._store.unplaced(name)
         self._seen = about.change_seq
 
     def _catch_up(self, session: Session, found: OpenMap) -> None:
@@ -122,7 +124,7 @@ class SiteMaps:
         gone = [number for number, deleted in rows if deleted]
         there = [number for number, deleted in rows if not deleted]
         placed = set(found.ids(found.rows(there)))
-        found.changed(gone, placed, set(there) - placed)
+        found.changed(gone, placed, set(there) - placed - self._unplaced)
         self._seen = now
 
 

@@ -82,7 +82,7 @@ class MapAbout:
         follows: The map that it was started from, if there was one.
         works: How many works it has.
         without_vector: Works of the bundle that no vector stands for.
-        change_seq: The record's change number when it was made.
+        change_seq: The record's change number when the bundle was made.
         seconds: How long it took.
         kept: Share of the ten nearest works by meaning that are among the ten nearest on the map, over a
             sample.

@@ -245,22 +245,25 @@ const address = () => {
   return `/map?${pairs}`;
 };
 
-let asked = "";
-async function settled() {
+function viewed() {
   const view = new URLSearchParams({ x: state.x.toFixed(4), y: state.y.toFixed(4), z: state.z.toFixed(2) });
   if (data.from) view.set("year_from", data.from);
   if (data.to) view.set("year_to", data.to);
-  if (asked === String(view)) return;
-  const first = asked === "";
-  asked = String(view);
-  if (first) return;
+  return String(view);
+}
+
+let asked = viewed(); // the page itself came with the lists of its window
+async function settled() {
+  const view = viewed();
+  if (asked === view) return;
+  asked = view;
   history.replaceState(null, "", address());
   for (const field of document.querySelectorAll(".filters input[type=hidden]"))
     if (field.name in { x: 1, y: 1, z: 1 }) field.value = new URL(location).searchParams.get(field.name);
   for (const one of figure.querySelectorAll(".legend .count")) one.remove();
   try {
     const seen = await read(`/map/view?${view}`, "json");
-    if (asked === String(view)) list(seen);
+    if (asked === view) list(seen);
   } catch { asked = " "; }
 }
 
