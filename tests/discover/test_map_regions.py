@@ -79,3 +79,17 @@ def test_a_region_comes_back_from_json_as_it_was() -> None:
 
     for one in made()[0]:
         assert Region.from_dict(orjson.loads(orjson.dumps(asdict(one)))) == one
+
+
+def test_a_server_reads_maps_without_what_makes_them() -> None:
+    import subprocess
+    import sys
+
+    program = (
+        "import sys, peerscope.web.app, peerscope.discover.maps\n"
+        "print([name for name in ('openTSNE', 'sklearn', 'scipy.spatial') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
