@@ -254,7 +254,7 @@ def _arxiv(printed: str, shown: str) -> Asked | Refusal:
     if new is not None:
         year, month, number = int(new[1]), int(new[2]), new[3]
         # numbers had four digits from April 2007, five from 2015 on
-        known = 7 <= year and 1 <= month <= 12 and (year, month) >= (7, 4)
+        known = year >= 7 and 1 <= month <= 12 and (year, month) >= (7, 4)
         if known and len(number) == (5 if year >= 15 else 4):
             return Asked("arxiv", new[0])
     elif old is not None and 1 <= int(old[2]) <= 12 and (int(old[1]) >= 91 or int(old[1]) <= 7):
