@@ -236,7 +236,8 @@ def _of_value(plain: str, label: str, shown: str) -> Asked | Refusal | None:
 
 def _doi(printed: str, shown: str) -> Asked | Refusal:
     value = doi_of(unquote(printed) if "%2f" in printed.lower() else printed)
-    if value is None or not _DOI_PREFIX.match(value):
+    steps = any(part in (".", "..") for part in (value or "").split("/"))
+    if value is None or steps or not _DOI_PREFIX.match(value):
         return Refusal(shown, "This is no whole DOI; one looks like 10.1145/3292500.3330701.")
     if value.startswith("10.48550/arxiv."):
         return _arxiv(value.removeprefix("10.48550/arxiv."), shown)

@@ -61,6 +61,13 @@ def looks_like(start: bytes) -> bool:
     return b"http://www.w3.org/2005/Atom" in start and b"arxiv.org/" in start
 
 
+def ids_in(answer: bytes) -> set[str]:
+    """The ids of the records in an Atom answer that states works, whatever else is wrong with them."""
+    printed = re.findall(rb"<id>\s*(https?://arxiv\.org/abs/[^<\s]{1,80})\s*</id>", answer)
+    found = (arxiv_of(one.decode("utf-8", "replace")) for one in printed)
+    return {one for one in found if one is not None}
+
+
 def _located(path: str) -> Iterator[Located]:
     for found in records(path, (ATOM + "entry", OAI + "record")):
         if isinstance(found, Located):
