@@ -352,10 +352,9 @@ def test_openalex_wants_a_key_and_the_key_goes_nowhere_else(services, get, tmp_p
 
 def test_a_service_may_be_switched_off(services, get) -> None:
     assert len(get("10.5555/data", crossref="").files) == 1
-    assert (
-        reason(get("10.5555/data", crossref="", datacite=""))
-        == "Neither Crossref nor DataCite knows this DOI."
-    )
+    assert reason(get("10.5555/x", crossref="")) == "DataCite does not know it."
+    assert reason(get("10.5555/x", datacite="")) == "Crossref does not know this DOI."
+    assert "switch Crossref and DataCite off" in reason(get("10.5555/x", crossref="", datacite=""))
     assert "switch this service off" in reason(get("2103.00001", arxiv=""))
     assert "no address of a service" in reason(get("2103.00001", arxiv="ftp://x"))
 

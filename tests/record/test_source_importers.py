@@ -565,15 +565,18 @@ def test_no_xml_breaks_an_importer(name, data, tmp_path) -> None:
     read(importer(), path)
 
 
+@pytest.fixture(scope="module")
+def whole_library(tmp_path_factory) -> bytes:
+    folder = tmp_path_factory.mktemp("library")
+    return samples.library(folder / "zotero.sqlite", samples.ITEM, samples.ATTACHMENT).read_bytes()
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(100, 40_000), st.binary(min_size=1, max_size=40)), max_size=6)
 )
-def test_no_damaged_library_breaks_the_importer(tmp_path_factory, damage) -> None:
-    path = samples.library(
-        tmp_path_factory.mktemp("z") / "zotero.sqlite", samples.ITEM, samples.ATTACHMENT
-    )
-    content = bytearray(path.read_bytes())
+def test_no_damaged_library_breaks_the_importer(whole_library, tmp_path, damage) -> None:
+    path, content = tmp_path / "zotero.sqlite", bytearray(whole_library)
     for at, junk in damage:
         content[at : at + len(junk)] = junk
     path.write_bytes(content)

@@ -97,16 +97,18 @@ def from_datacite(client: Client, asked: Sequence[Asked], step: Step) -> Answers
     """DOIs that Crossref does not know, as DataCite's CSL-JSON, one a line."""
     found = Answers("datacite", ".jsonl")
     lines: list[bytes] = []
-    base = client.access.datacite
+    base, first = client.access.datacite, bool(client.access.crossref)
 
     def one(item: Asked) -> None:
         if not base:
-            raise NotThereError("Crossref does not know this DOI.")
+            off = "This site's settings switch Crossref and DataCite off."
+            raise NotThereError("Crossref does not know this DOI." if first else off)
         path = f"/dois/{CSL}/{quote(item.value, safe='/')}"
         try:
             answer = _object(client.get(base, path, {}, CSL), "DataCite")
         except NotThereError:
-            raise NotThereError("Neither Crossref nor DataCite knows this DOI.") from None
+            neither = "Neither Crossref nor DataCite knows this DOI."
+            raise NotThereError(neither if first else "DataCite does not know it.") from None
         if not isinstance(answer.get("title"), str):
             raise FetchError("DataCite answered with something that is no record of a work.")
         answer |= {"id": item.value, "DOI": answer.get("DOI") or item.value}

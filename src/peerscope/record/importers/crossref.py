@@ -365,13 +365,15 @@ def _notices(found: dict[str, Any], own: str, told: Notices) -> list[ParsedNotic
         if doi_of(text_of(one.get("DOI")) or "") == own
     ]
     back = max((date or "9999" for kind, date, _ in updates if kind == REINSTATED), default="")
-    notices: dict[tuple[str, str | None, str | None], ParsedNotice] = {}
+    # the publisher and Retraction Watch may both state one notice, days apart: the earlier day counts
+    updates.sort(key=lambda update: update[1] or "9999")
+    notices: dict[tuple[str, str | None], ParsedNotice] = {}
     for kind, date, notice in updates:
         known = NOTICES.get(kind.replace("-", "_").replace(" ", "_").lower())
         # a work that was put back after its retraction is not a retracted one
         if known and not (known == "retraction" and back and (date or "") <= back):
             url = f"https://doi.org/{notice}" if notice else None
-            notices.setdefault((known, date, url), ParsedNotice(known, date, url))
+            notices.setdefault((known, url or date), ParsedNotice(known, date, url))
     return list(notices.values())
 
 
