@@ -29,6 +29,7 @@ from peerscope.record import (
     refresh_counts,
     resolve_people,
 )
+from peerscope.record.fetching import Access, Asked, fetch, ids_in, ingest_fetched
 from peerscope.record.importers import importer_for
 from peerscope.record.starter import FOLDER, STARTER
 from peerscope.settings import Settings
@@ -36,7 +37,8 @@ from peerscope.settings import Settings
 Files = Annotated[
     list[str] | None,
     typer.Argument(
-        help="BibTeX, RIS, CSL-JSON, OpenAlex, JSON lines or ACL XML; plain, .gz or .zst.",
+        help="Files (BibTeX, RIS, CSL-JSON, Zotero, OpenAlex, Crossref, arXiv, ORCID, JSON lines, ACL XML; "
+        "plain, .gz or .zst), or a DOI, arXiv id, ORCID or OpenAlex work to fetch.",
         show_default=False,
     ),
 ]
@@ -70,7 +72,7 @@ def up(
         settings = settings_for(home, host=host, port=port)
         database = open_record(settings, create=True)
         chosen = files or [STARTER]
-        reports = _import_all(database, chosen, force=False)
+        reports = _import_all(settings, database, chosen, force=False)
         told: dict[str, Any] = {"import": [report.as_dict() for report in reports]}
         if STARTER in chosen:
             told["reproductions"] = {"new": take_shipped(settings)}
@@ -92,14 +94,16 @@ def up(
 def import_files(
     files: Files = None, home: Home = None, force: Force = False, as_json: Json = False
 ) -> None:
-    """Read files into the record; bad records go to quarantine, good ones beside them go in."""
+    """Read files, or fetch records by id, into the record; bad ones go to quarantine, good ones go in."""
     with explained(err):
         if not files:
             raise CommandError(
-                f"Name a file to import, or {STARTER} for the starter collection.", Exit.USAGE
+                f"Name a file or an identifier to import, or {STARTER} for the starter collection.",
+                Exit.USAGE,
             )
-        database = open_record(settings_for(home), create=True)
-        reports = _import_all(database, files, force=force)
+        settings = settings_for(home)
+        database = open_record(settings, create=True)
+        reports = _import_all(settings, database, files, force=force)
         if as_json:
             print_json([report.as_dict() for report in reports])
         _demand_something(reports)
@@ -182,8 +186,12 @@ def _serve(settings: Settings, database: Database) -> None:
     serve_site(settings, database)
 
 
-def _import_all(database: Database, files: list[str], *, force: bool) -> list[ImportReport]:
+def _import_all(
+    settings: Settings, database: Database, named: list[str], *, force: bool
+) -> list[ImportReport]:
+    files, asked = _apart(named)
     reports = [_import_one(database, file, force=force) for file in files]
+    reports += _import_asked(settings, database, asked, force=force)
     if any(not report.skipped for report in reports):
         with reporting(err) as progress:
             resolve_people(database, progress=progress)
@@ -202,9 +210,50 @@ def _demand_something(reports: list[ImportReport]) -> None:
         )
 
 
+def _apart(named: list[str]) -> tuple[list[str], list[Asked]]:
+    """Files, and identifiers; what is a file is never taken for an identifier.
+
+    Raises:
+        CommandError: A name is neither.
+    """
+    files: list[str] = []
+    asked: list[Asked] = []
+    for name in named:
+        if name == STARTER or Path(name).exists():
+            files.append(name)
+            continue
+        found, refused = ids_in(name)
+        if refused or not found:
+            why = f" {refused[0].reason}" if refused else ""
+            raise CommandError(f"There is no file {name}, and it is no identifier.{why}")
+        asked += found
+    return files, list(dict.fromkeys(asked))
+
+
+def _import_asked(
+    settings: Settings, database: Database, asked: list[Asked], *, force: bool
+) -> list[ImportReport]:
+    if not asked:
+        return []
+    with reporting(err) as progress:
+        fetching = fetch(asked, Access.of(settings), settings.home, progress=progress)
+    for one in fetching.missing:
+        err.print(f"{one.written}: {one.reason}", highlight=False, markup=False)
+    if not fetching.files:
+        raise CommandError("Nothing was fetched, so nothing was imported.")
+    reports = []
+    for file in fetching.files:
+        try:
+            with reporting(err) as progress:
+                report = ingest_fetched(database, file, progress=progress, force=force)
+        except WriterBusyError as error:
+            raise CommandError(str(error), Exit.BUSY) from error
+        err.print(f"{file.name}: {report.sentence()}", highlight=False, markup=False)
+        reports.append(report)
+    return reports
+
+
 def _import_one(database: Database, file: str, *, force: bool) -> ImportReport:
-    if file != STARTER and not Path(file).exists():
-        raise CommandError(f"There is no file {file}.")
     importer = importer_for(file)
     try:
         with reporting(err) as progress:
