@@ -279,18 +279,18 @@ def _measured(keep: Path, name: str, arguments: list[str]) -> dict[str, Any]:
 def _site(folder: Path, part: int, keep: Path) -> list[str]:
     work = keep / folder.name
     work.mkdir(parents=True, exist_ok=True)
-    found = {
-        way: _measured(
-            work, way, [str(folder), "--way", way, "--keep", str(work), "--part", str(part)]
-        )
-        for way in WAYS
-    }
     own = work / "site"
     if not own.exists():
         shutil.copytree(
             folder, own, symlinks=True, ignore=shutil.ignore_patterns("training", "maps")
         )
     served = _measured(work, "whole", [str(own), "--whole", "--keep", str(work)])
+    found = {
+        way: _measured(
+            work, way, [str(folder), "--way", way, "--keep", str(work), "--part", str(part)]
+        )
+        for way in WAYS
+    }
     first = found["tsne"]
     lines = [
         f"## {folder.name}: {served['works']:,} works, vectors of {first['dim']} numbers",
