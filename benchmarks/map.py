@@ -29,7 +29,7 @@ import numpy as np
 from peerscope.retrieval import BundleStore
 from peerscope.retrieval.bundle import open_items
 from peerscope.retrieval.planar import (
-    in_unit_square,
+    Frame,
     kept_near,
     principal_plane,
     trustworthiness,
@@ -127,8 +127,10 @@ def one(folder: Path, way: str, work: Path, part: int) -> dict[str, Any]:
         "trust": trustworthiness(vectors, places, sample, NEAR),
     }  # fmt: skip
     if way in ("warm", "cold"):
-        before = in_unit_square(np.load(work / "tsne.npy"))[rows]
-        after = turned_onto(places, np.arange(len(rows)), before)
+        earlier = np.load(work / "tsne.npy")
+        frame = Frame.of(earlier)
+        before = frame.placed(earlier[rows])
+        after = frame.placed(turned_onto(places, np.arange(len(rows)), earlier[rows]))
         gaps = np.linalg.norm(after - before, axis=1)
         told["moved"] = [float(np.quantile(gaps, q)) for q in (0.5, 0.9)]
         own = np.load(work / "near-15-own.npy")[rows][:, :10]
