@@ -113,6 +113,11 @@ class Settings(BaseSettings):
         return self.home / "bundles"
 
     @property
+    def maps(self) -> Path:
+        """Folder of the maps of the bundles."""
+        return self.home / "maps"
+
+    @property
     def encodings(self) -> Path:
         """Folder of kept encodings; it may be removed, and costs the time of encoding again."""
         return self.home / "encodings"

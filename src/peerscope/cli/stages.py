@@ -12,12 +12,14 @@ from peerscope.cli.errors import CommandError, Exit, explained
 from peerscope.cli.progress import reporting
 from peerscope.cli.reproducing import take_shipped
 from peerscope.community.reading import copy_for_training
+from peerscope.discover import maps
 from peerscope.discover.improving import (
     encoder_in_service,
     improve_site,
     note_waiting,
     to_improve_later,
 )
+from peerscope.discover.maps.background import AT_ONCE
 from peerscope.discover.pipeline import PublishOutcome, publish_site, train_site
 from peerscope.record import (
     Database,
@@ -50,6 +52,7 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.command("publish")(publish)
     app.command("improve")(improve)
+    app.command("map")(make_map)
     app.command("rollback")(rollback)
     app.command("serve")(serve)
 
@@ -76,6 +79,8 @@ def up(
         published = None
         if _anything(reports):
             published = _learn(settings, database, told, serving=not no_serve)
+        if published is not None and no_serve:
+            told |= _map_at_once(settings, database, published)
         if as_json:
             print_json(told)
         _demand_something(reports)
@@ -117,9 +122,11 @@ def publish(home: Home = None, as_json: Json = False) -> None:
     """Build a bundle from the record and the trained towers; it goes into service if it passes its gates."""
     with explained(err):
         settings = settings_for(home)
-        published = _publish(settings, open_record(settings, create=False))
+        database = open_record(settings, create=False)
+        published = _publish(settings, database)
+        mapped = _map_at_once(settings, database, published)
         if as_json:
-            print_json(published.as_dict())
+            print_json(published.as_dict() | mapped)
         _demand_published(published)
 
 
@@ -127,10 +134,27 @@ def improve(home: Home = None, as_json: Json = False) -> None:
     """Encode the works, train and publish: what `up` leaves to the background on a large site."""
     with explained(err):
         settings = settings_for(home)
-        published = _improve(settings, open_record(settings, create=False))
+        database = open_record(settings, create=False)
+        published = _improve(settings, database)
+        mapped = _map_at_once(settings, database, published)
         if as_json:
-            print_json(published.as_dict())
+            print_json(published.as_dict() | mapped)
         _demand_published(published)
+
+
+def make_map(
+    home: Home = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Make it anew, and not from the map before.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the map of the bundle in service; one that was stopped is gone on with."""
+    with explained(err):
+        settings = settings_for(home)
+        made = _map(settings, open_record(settings, create=False), again=again)
+        if as_json:
+            print_json(made.as_dict())
 
 
 def rollback(home: Home = None, as_json: Json = False) -> None:
@@ -262,6 +286,39 @@ def _publish(settings: Settings, database: Database) -> PublishOutcome:
         published = publish_site(settings, database, progress)
     err.print(published.sentence(), highlight=False)
     return published
+
+
+def _map(settings: Settings, database: Database, *, again: bool = False) -> maps.MapOutcome:
+    try:
+        with reporting(err) as progress:
+            made = maps.make_map(settings, database, progress, again=again)
+    except WriterBusyError as error:
+        raise CommandError(str(error), Exit.BUSY) from error
+    err.print(f"Map: {made.sentence()}", highlight=False)
+    return made
+
+
+def _map_at_once(
+    settings: Settings, database: Database, published: PublishOutcome
+) -> dict[str, Any]:
+    """The map of a bundle that has just come into service, where it takes seconds.
+
+    The bundle serves already; whatever happens here changes nothing about that.
+    """
+    if not published.published:
+        return {}
+    works = published.report.items
+    if works > AT_ONCE:
+        err.print(
+            f"The map of {works:,} works is made while the site is served, or by `peerscope map`.",
+            highlight=False,
+        )
+        return {}
+    try:
+        return {"map": _map(settings, database).as_dict()}
+    except CommandError as error:  # a served site makes it itself
+        err.print(str(error), highlight=False)
+        return {}
 
 
 def _demand_published(published: PublishOutcome) -> None:
