@@ -13,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from peerscope import __version__
 from peerscope.community import Community, CommunityError
+from peerscope.community.rates import Allowance
 from peerscope.discover import Discovery
 from peerscope.discover.readers import Readers
 from peerscope.record import Database
@@ -41,6 +42,7 @@ from peerscope.web import (
     notices,
     openalex,
     openid,
+    own_api,
     pages,
     passkeys,
     privacy,
@@ -52,7 +54,10 @@ from peerscope.web import (
     talk,
     trust,
 )
+from peerscope.web.api_bounds import ApiBounds
+from peerscope.web.api_schema import describe
 from peerscope.web.errors import (
+    bad_query,
     http_error,
     invalid_request,
     refused,
@@ -105,7 +110,10 @@ def create_app(
     app = FastAPI(
         title=settings.site_name,
         version=__version__,
-        description="Read API of a Peerscope site: the JSON twin of each page.",
+        description=(
+            "Read API of a Peerscope site: OpenAlex's shape, search, what stands near, claims, trust, "
+            "identity, collections, and what each page says."
+        ),
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -123,21 +131,27 @@ def create_app(
     )
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(see_visitor)
+    app.add_middleware(
+        ApiBounds, allowance=Allowance(settings.api_rate) if settings.api_rate else None
+    )
     app.middleware("http")(_headers)
     app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    for router in (own_api.router, claims_api.router, api.router, openalex.router, api.old):
+        app.include_router(router)
     for room in (
-        openalex, claims_api, api, badges, claims, harvest, history, accounts, identity, trust,
+        badges, claims, harvest, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
         collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds, pages,
     ):  # fmt: skip
         app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(QueryError, openalex.refused)
+    app.add_exception_handler(QueryError, bad_query)
     app.add_exception_handler(SignInNeeded, sign_in_needed)
     app.add_exception_handler(CommunityError, refused)
     app.add_exception_handler(RequestValidationError, invalid_request)
     app.add_exception_handler(Exception, unexpected)
+    describe(app)
     return app
 
 

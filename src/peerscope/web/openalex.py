@@ -9,17 +9,20 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi import Path as PathParameter
+from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from peerscope.discover import SearchFilters
 from peerscope.record.openalex import (
     ENTITIES,
+    MOST_PAGED,
     Asked,
     Kind,
     Listed,
@@ -34,11 +37,12 @@ from peerscope.record.openalex import (
 from peerscope.record.openalex.conditions import outside_id, own_number
 from peerscope.record.openalex.objects import API, FIELDS
 from peerscope.record.read import entity_of_identifier
+from peerscope.web.api_route import ApiRoute, changed_at, following
 from peerscope.web.asked import LONGEST
 from peerscope.web.caching import conditional
 from peerscope.web.site import Site, base_of, site_of
 
-router = APIRouter(prefix=API, tags=["OpenAlex-shaped"])
+router = APIRouter(prefix=API, tags=["OpenAlex-shaped"], route_class=ApiRoute)
 
 Name = Literal["works", "authors", "sources", "institutions", "topics"]
 LONGEST_FILTER = 16_000
@@ -48,29 +52,63 @@ SEARCHED = 400
 COMPLETED = 10
 RELATED = 10
 
+
+class Meta(BaseModel):
+    """How many there are, and where this page stands; ``next_cursor`` only where a cursor was given."""
+
+    count: int
+    db_response_time_ms: int
+    page: int | None
+    per_page: int
+    groups_count: int | None
+    next_cursor: str | None = None
+
+
+class Group(BaseModel):
+    """How many there are of one value."""
+
+    key: str
+    key_display_name: str
+    count: int
+
+
+class ListAnswer(BaseModel):
+    """A list in OpenAlex's shape; the fields of its objects are those of OpenAlex's documentation."""
+
+    meta: Meta
+    results: list[dict[str, Any]]
+    group_by: list[Group]
+
+
+class Completed(BaseModel):
+    """An entity whose name holds the words."""
+
+    id: str
+    display_name: str
+    hint: str | None
+    cited_by_count: int | None
+    works_count: int
+    entity_type: str
+    external_id: str | None
+    filter_key: str
+
+
+class CompletedAnswer(BaseModel):
+    """Entities whose names hold the words, the most connected first."""
+
+    meta: Meta
+    results: list[Completed]
+
+
 Text = Annotated[str, Query(max_length=LONGEST_FILTER)]
 
 
 def _answer(request: Request, content: Any, status: int = 200) -> Response:
     response = Response(orjson.dumps(content), status, media_type="application/json")
-    response.headers["Access-Control-Allow-Origin"] = "*"
     timeless = content
     if "meta" in content:
         timeless = content | {"meta": content["meta"] | {"db_response_time_ms": 0}}
     return conditional(request, response, orjson.dumps(timeless))
-
-
-def refused(request: Request, error: Exception) -> Response:
-    """A query that cannot be answered, for OpenAlex's clients and as problem details (RFC 9457)."""
-    return Response(
-        orjson.dumps(
-            {
-                "type": "about:blank", "title": "Bad Request", "status": 400, "detail": str(error),
-                "error": "Invalid query parameters error.", "message": str(error),
-            }
-        ),
-        400, {"Access-Control-Allow-Origin": "*"}, media_type="application/problem+json",
-    )  # fmt: skip
 
 
 def _hidden(request: Request, kind: Kind) -> frozenset[int]:
@@ -78,7 +116,7 @@ def _hidden(request: Request, kind: Kind) -> frozenset[int]:
     return site_of(request).community.kept.now().hidden if kind.letter == "A" else frozenset()
 
 
-@router.get("/autocomplete/{name}")
+@router.get("/autocomplete/{name}", response_model=CompletedAnswer)
 def autocomplete(
     request: Request,
     name: Name,
@@ -94,7 +132,7 @@ def autocomplete(
     return _answer(request, {"meta": _meta(start, len(found), 1, COMPLETED), "results": found})
 
 
-@router.get("/autocomplete")
+@router.get("/autocomplete", response_model=CompletedAnswer)
 def autocomplete_all(
     request: Request, q: Annotated[str, Query(max_length=LONGEST)] = ""
 ) -> Response:
@@ -138,7 +176,7 @@ def _completed(
     ]
 
 
-@router.get("/{name}")
+@router.get("/{name}", response_model=ListAnswer)
 def entities(
     request: Request,
     name: Name,
@@ -188,14 +226,11 @@ def entities(
 
 def _linked(request: Request, content: Any, asked: Asked, found: Listed) -> Response:
     response = _answer(request, content)
-    following: dict[str, object] = {}
+    reached = asked.page * asked.per_page
     if asked.cursor and found.next_cursor:
-        following = {"cursor": found.next_cursor}
-    elif not asked.cursor and asked.page * asked.per_page < found.count:
-        following = {"page": asked.page + 1}
-    if following:
-        address = request.url.include_query_params(**following)
-        response.headers["Link"] = f'<{address}>; rel="next"'
+        following(request, response, cursor=found.next_cursor)
+    elif not asked.cursor and reached < found.count and reached + asked.per_page <= MOST_PAGED:
+        following(request, response, page=asked.page + 1)
     return response
 
 
@@ -225,7 +260,7 @@ def ngrams(request: Request, id: str) -> Response:
     raise HTTPException(410, "N-grams are not offered.")
 
 
-@router.get("/{name}/{id:path}")
+@router.get("/{name}/{id:path}", response_model=dict[str, Any])
 def entity(
     request: Request,
     name: Name,
@@ -250,7 +285,10 @@ def entity(
         )
     if not found:
         raise HTTPException(404, f"There is no {name.removesuffix('s')} {id[:100]} here.")
-    return _answer(request, found[0])
+    response = _answer(request, found[0])
+    if "updated_date" in found[0]:
+        changed_at(response, datetime.fromisoformat(found[0]["updated_date"]))
+    return response
 
 
 def _named(session: Session, kind: Kind, given: str) -> int | None:
