@@ -86,6 +86,9 @@ HEADERS = {
 ENCRYPTED_ONLY = "max-age=31536000"
 """A year. Subdomains are not included: they may be of somebody else."""
 
+PACKED = 4
+"""Level of packing: on lists of the API seven times as fast as level 9, for a tenth more bytes."""
+
 
 def create_app(
     settings: Settings,
@@ -129,7 +132,7 @@ def create_app(
         people,
         address,
     )
-    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=PACKED)
     app.middleware("http")(see_visitor)
     app.add_middleware(
         ApiBounds, allowance=Allowance(settings.api_rate) if settings.api_rate else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -95,10 +96,10 @@ def inverted_index(abstract: str | None) -> dict[str, list[int]] | None:
     """Every word of the abstract with its positions, counted from 0 at single spaces."""
     if not abstract:
         return None
-    index: dict[str, list[int]] = {}
+    index: defaultdict[str, list[int]] = defaultdict(list)
     for position, word in enumerate(abstract.split()):
-        index.setdefault(word, []).append(position)
-    return index
+        index[word].append(position)
+    return dict(index)
 
 
 def _openalex(ids: dict[str, str]) -> str | None:
