@@ -52,6 +52,8 @@ TABLE = {
     "GET /claims/{id}": PUBLIC,
     "GET /attempts/{id}": PUBLIC,
     "GET /attempts/{id}/{name:path}": PUBLIC,
+    "GET /dumps": PUBLIC,
+    "GET /dumps/{name}/{file}": PUBLIC,
     "GET /api/{place}": PUBLIC,
     "GET /api/{place}/{id}": PUBLIC,
     "GET /api/v1/search": PUBLIC,

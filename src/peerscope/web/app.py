@@ -31,6 +31,7 @@ from peerscope.web import (
     claims,
     claims_api,
     collections,
+    dumps,
     feeds,
     follows,
     for_you,
@@ -143,7 +144,7 @@ def create_app(
     for router in (own_api.router, claims_api.router, api.router, openalex.router, api.old):
         app.include_router(router)
     for room in (
-        badges, claims, harvest, history, accounts, identity, trust,
+        badges, claims, harvest, dumps, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
         collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds, pages,
     ):  # fmt: skip

@@ -86,7 +86,7 @@ def claims(
         for row in site_of(request).overview.rows()
         if paper in (None, row.paper.slug) and verdict in (None, row.state)
     ]
-    return ClaimsAnswer(total=len(rows), claims=[_claim(row) for row in rows])
+    return ClaimsAnswer(total=len(rows), claims=[claim_answer(row) for row in rows])
 
 
 @router.get("/works/{id}/claims")
@@ -100,7 +100,7 @@ def claims_of_work(
             raise HTTPException(404, f"There is no work {id}.")
         identifiers = identifiers_of(session, "W", number)
     rows = site.overview.of_work(identifiers)
-    return ClaimsAnswer(total=len(rows), claims=[_claim(row) for row in rows])
+    return ClaimsAnswer(total=len(rows), claims=[claim_answer(row) for row in rows])
 
 
 @router.get("/claims/{id}")
@@ -109,7 +109,7 @@ def claim(request: Request, id: Slug) -> ClaimAnswer:
     row = site_of(request).overview.claim(id)
     if row is None:
         raise HTTPException(404, f"There is no claim {id}.")
-    return _claim(row)
+    return claim_answer(row)
 
 
 @router.get("/attempts/{id}")
@@ -129,7 +129,8 @@ def attempt(request: Request, response: Response, id: AttemptId) -> AttemptAnswe
     )  # fmt: skip
 
 
-def _claim(row: ClaimRow) -> ClaimAnswer:
+def claim_answer(row: ClaimRow) -> ClaimAnswer:
+    """A claim with what stands of it."""
     verdict = row.verdict
     return ClaimAnswer(
         id=row.claim.id,

@@ -24,7 +24,13 @@ _SOURCE_TYPES = {
 def to_openalex(works: Iterable[ParsedWork]) -> Iterator[str]:
     """Yield one JSON object a line, as in OpenAlex's snapshot."""
     for work in works:
-        yield _LINE_ENDS.sub(_escaped, orjson.dumps(openalex_work(work)).decode()) + "\n"
+        yield json_line(openalex_work(work), sort=False)
+
+
+def json_line(value: Any, *, sort: bool = True) -> str:
+    """A value as one line of JSON, at no character of which a reader would cut it."""
+    option = orjson.OPT_SORT_KEYS if sort else None
+    return _LINE_ENDS.sub(_escaped, orjson.dumps(value, option=option).decode()) + "\n"
 
 
 # Line ends of Unicode, at which many readers of JSON lines would cut.

@@ -11,6 +11,7 @@ from peerscope.record.files import head
 from peerscope.record.importers.acl_xml import AclXmlImporter
 from peerscope.record.importers.bibtex import BibtexImporter
 from peerscope.record.importers.csl import CslImporter
+from peerscope.record.importers.dump import DumpImporter, is_dumped
 from peerscope.record.importers.jsonl import JsonLinesImporter
 from peerscope.record.importers.openalex import OpenAlexImporter, is_part, looks_like
 from peerscope.record.importers.ris import RisImporter
@@ -26,6 +27,7 @@ IMPORTERS: dict[str, type[Any]] = {
         AclXmlImporter,
         BibtexImporter,
         CslImporter,
+        DumpImporter,
         JsonLinesImporter,
         OpenAlexImporter,
         RisImporter,
@@ -87,6 +89,8 @@ def _openalex(start: bytes) -> bool:
 
 
 def _json_lines(path: str, text: bytes) -> Importer:
+    if is_dumped(text):
+        return DumpImporter(path)
     first = _first_object(text)
     if first is None or looks_like(first):
         # a first line longer than what was read can only be a large work object

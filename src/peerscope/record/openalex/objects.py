@@ -298,8 +298,8 @@ class _Works(_Others):
         )  # fmt: skip
         if len(self.numbers) > 1:
             statement = statement.where(Authorship.position < SHARED_PEOPLE)
-        for row in self.session.execute(statement):
-            self.authors[row[0]].append(row)
+        for signed in self.session.execute(statement):
+            self.authors[signed[0]].append(signed)
         placed = self.session.execute(
             select(AuthorshipInstitution.authorship_id, *PLACE)
             .join(Institution, Institution.id == AuthorshipInstitution.institution_id)
@@ -434,6 +434,6 @@ def _identifiers(
         )
     )
     found: dict[int, dict[str, str]] = defaultdict(dict)
-    for number, scheme, value in sorted(rows.tuples(), reverse=True):
+    for number, scheme, value in sorted(((n, s, v) for n, s, v in rows), reverse=True):
         found[number][scheme] = value
     return {number: dict(sorted(ids.items())) for number, ids in found.items()}
