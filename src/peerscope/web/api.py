@@ -27,7 +27,7 @@ from peerscope.web.api_shapes import (
     near,
     texts,
 )
-from peerscope.web.asked import DEEPEST, LATEST_YEAR, LONGEST, MOST_VALUES
+from peerscope.web.asked import DEEPEST, LATEST_YEAR, LONGEST, MOST_VALUES, NEAR
 from peerscope.web.site import site_of
 
 router = APIRouter(route_class=ApiRoute)
@@ -178,7 +178,7 @@ def work(
             "cited_by": shape.works(page.cited_by),
             "sources": [source.name for source in page.sources],
             "missing": {kind: page.known(kind).value for kind in KINDS},
-            "near": near(site.discovery.neighbours("W", found.id, 10)),
+            "near": near(site.discovery.neighbours("W", found.id, NEAR["W"])),
         }
     )
 
@@ -210,7 +210,7 @@ def person(
         name_variants=[name for name, _ in found.names],
         decisions={one.rule: one.count for one in found.decisions},
         works=shape.works(found.works),
-        near=near(site.discovery.neighbours("A", found.person.id, 10)),
+        near=near(site.discovery.neighbours("A", found.person.id, NEAR["A"])),
     )
 
 
@@ -238,6 +238,9 @@ def entity(
         topics=shape.refs(found.topics),
         works_by_year=dict(found.years),
         works=shape.works(found.works),
+        near=near(site.discovery.neighbours(letter, found.row.id, NEAR[letter]))
+        if NEAR[letter]
+        else [],
     )
 
 

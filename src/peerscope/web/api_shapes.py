@@ -128,6 +128,7 @@ class EntityAnswer(BaseModel):
     topics: list[Ref]
     works_by_year: dict[int, int]
     works: list[WorkSummary]
+    near: list[Near] = Field(description="Of topics; other places have none.")
 
 
 class Shown:

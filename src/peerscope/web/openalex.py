@@ -114,9 +114,8 @@ def _answer(request: Request, content: Any) -> Response:
     return conditional(request, Response(body, media_type=JSON), timeless)
 
 
-def _hidden(request: Request, kind: Kind) -> frozenset[int]:
-    """People whose pages are hidden, where people are listed."""
-    return site_of(request).community.kept.now().hidden if kind.letter == "A" else frozenset()
+def _hidden(request: Request) -> frozenset[int]:
+    return site_of(request).community.kept.now().hidden
 
 
 @router.get("/autocomplete/{name}", response_model=CompletedAnswer)
@@ -129,9 +128,7 @@ def autocomplete(
     """Entities of one kind whose name holds the words, the most connected first."""
     start = time.perf_counter()
     with site_of(request).database.session() as session:
-        found = _completed(
-            session, ENTITIES[name], q, filter, base_of(request), _hidden(request, ENTITIES[name])
-        )
+        found = _completed(session, ENTITIES[name], q, filter, base_of(request), _hidden(request))
     return _answer(request, {"meta": _meta(start, len(found), 1, COMPLETED), "results": found})
 
 
@@ -144,7 +141,7 @@ def autocomplete_all(
     found: list[dict[str, Any]] = []
     with site_of(request).database.session() as session:
         for kind in ENTITIES.values():
-            found += _completed(session, kind, q, "", base_of(request), _hidden(request, kind))
+            found += _completed(session, kind, q, "", base_of(request), _hidden(request))
     found.sort(key=lambda one: (-one["works_count"], one["id"]))
     return _answer(
         request,
@@ -208,7 +205,7 @@ def entities(
         if words and kind.name != "works":
             terms += parse_filter(f'display_name.search:"{words.replace(chr(34), " ")}"')
         order = [one for one in order if one[0] != "relevance_score"]
-        asked = Asked(terms, order, among, page, size, cursor, _hidden(request, kind))
+        asked = Asked(terms, order, among, page, size, cursor, _hidden(request))
         if group:
             groups = grouped(session, kind, asked, group)
             meta = _meta(start, sum(one["count"] for one in groups), 1, len(groups))
@@ -219,8 +216,9 @@ def entities(
             if sample is not None
             else listed(session, kind, asked)
         )
-        hidden = site.community.kept.now().hidden
-        results = objects(session, kind, found.numbers, base_of(request), fields, hidden=hidden)
+        results = objects(
+            session, kind, found.numbers, base_of(request), fields, hidden=asked.hidden
+        )
     meta = _meta(start, found.count, page, size)
     if cursor:
         meta |= {"page": None, "next_cursor": found.next_cursor}
@@ -274,7 +272,7 @@ def entity(
     site, kind = site_of(request), ENTITIES[name]
     with site.database.session() as session:
         number = _named(session, kind, id)
-        hidden = site.community.kept.now().hidden
+        hidden = _hidden(request)
         if kind.letter == "A" and number in hidden:
             number = None
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from peerscope.community import collection_works, collections
 from peerscope.community.curation import names_in_history
+from peerscope.community.times import utc
 from peerscope.discover.results import work_titles
 from peerscope.record.identity_events import PastEvent, history, history_count
 from peerscope.record.openalex.objects import API
@@ -202,10 +203,10 @@ def _event(one: PastEvent, names: dict[str, str], shape: Shown) -> Event:
         kind=one.kind,
         people=[person for person in people if person is not None],
         authorships=one.authorships,
-        made_at=one.made_at,
+        made_at=utc(one.made_at),
         by=names.get(one.made_by, one.made_by),
         reason=one.reason,
-        undone_at=one.undone_at,
+        undone_at=utc(one.undone_at) if one.undone_at else None,
         undone_by=names.get(one.undone_by, one.undone_by) if one.undone_by else None,
         undone_reason=one.undone_reason,
     )
