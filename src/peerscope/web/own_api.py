@@ -31,7 +31,6 @@ from peerscope.web.claiming import asking_robots, person_at
 from peerscope.web.meeting import number_in
 from peerscope.web.site import site_of
 from peerscope.web.trust import Examined, look, told
-from peerscope.web.visitor import visitor
 
 router = APIRouter(prefix=API, route_class=ApiRoute)
 
@@ -138,7 +137,7 @@ def neighbours(
         raise HTTPException(404, f"There is no {id} among the {place}.")
     with site.database.session() as session:
         if letter == "A":
-            number = person_at(site, session, number, visitor(request)).id
+            number = person_at(site, session, number).id
         elif not labels_of(session, [id]):
             raise HTTPException(404, f"There is no {id} among the {place}.")
     found = site.discovery.neighbours(letter, number, limit)
@@ -164,7 +163,7 @@ def identity_of(request: Request, response: Response, id: PersonId, page: Page =
     site = site_of(request)
     with site.database.session() as session:
         # Also of somebody who was made one with another: the decision that did it is what is asked for.
-        person_at(site, session, int(id[1:]), visitor(request))
+        person_at(site, session, int(id[1:]))
         found = _events(session, int(id[1:]), page)
     return _told(request, response, found)
 
