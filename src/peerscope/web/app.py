@@ -39,6 +39,7 @@ from peerscope.web import (
     history,
     identity,
     leaving,
+    map,
     moderation,
     notices,
     openalex,
@@ -146,7 +147,8 @@ def create_app(
     for room in (
         badges, claims, harvest, dumps, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
-        collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds, pages,
+        collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds,
+        map, pages,
     ):  # fmt: skip
         app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)
