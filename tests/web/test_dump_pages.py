@@ -61,6 +61,7 @@ def test_files_are_served_whole_and_in_parts(small) -> None:
     dump, new = dump_site(settings, database, datetime(2026, 3, 4, tzinfo=UTC))
     assert new
     page = client.get("/dumps").text
+    assert len(page) < 20_000 and page.count("<h1") == 1
     manifest = client.get("/dumps/latest/manifest.json").json()
     assert [one["name"] for one in manifest["files"]] == [one["name"] for one in dump.files]
     for one in manifest["files"]:

@@ -69,8 +69,7 @@ def record_parts(session: Session, hidden: Collection[int] = frozenset()) -> lis
     return [
         json_lines(
             "works.jsonl.gz",
-            "works: `work` is what sources state, joined, and is read by `peerscope import`; `people` has "
-            "the person of each author, null where undecided or not shown; `covered` what sources look for",
+            "works as their sources state them, for another site to import; the persons who wrote them",
             lambda: works(session, hidden),
         ),
         json_lines(
@@ -82,8 +81,7 @@ def record_parts(session: Session, hidden: Collection[int] = frozenset()) -> lis
         json_lines("venues.jsonl.gz", "venues", lambda: entities(session, "S")),
         Part(
             "edges.csv.gz",
-            "authored (value: place among the authors, from 1), cites, topic (value: score, where one is "
-            "given), affiliated, published",
+            "who wrote what, what cites what, topics, affiliations, venues",
             lambda: edges(session, hidden), heads=1,
         ),
     ]  # fmt: skip
