@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         return self.home / "encodings"
 
     @property
+    def styles(self) -> Path:
+        """Folder of the operator's own citation styles (``NAME.csl``); need not be there."""
+        return self.home / "styles"
+
+    @property
     def reproductions(self) -> Path:
         """Folder of the attempts on claims."""
         return self.home / "reproductions"

@@ -36,9 +36,10 @@ from peerscope.record.read import (
 from peerscope.record.read.shapes import LISTED_AUTHORS
 from peerscope.record.read.sources import sources_of_record
 from peerscope.web.asked import Asked, asked, page_in
+from peerscope.web.cite import negotiated
 from peerscope.web.claiming import asking_robots, claims_part
 from peerscope.web.claims import runs_of
-from peerscope.web.links import LINK_SET, header, link_set, signposts, wanted_form
+from peerscope.web.links import LINK_SET, REFERENCE, header, link_set, signposts, wanted_form
 from peerscope.web.meeting import followed, of_work, saved_here
 from peerscope.web.reader import (
     Present,
@@ -179,8 +180,10 @@ def _work(request: Request, letter: str, number: int) -> Response:
     site = site_of(request)
     given = request.query_params
     form = wanted_form(request.headers.get("accept", ""))
+    if form is not None and form.type == REFERENCE:
+        return negotiated(request, number, form.style, form.locale)
     if form is not None:
-        return _export(request, number, form)
+        return _export(request, number, form.suffix)
     who, shelf = keeping(request, number), shelf_in_use(request)
     with site.database.session() as session:
         page = work_page(

@@ -7,6 +7,6 @@ stands in `processor`.
 from __future__ import annotations
 
 from peerscope.record.citing.references import MOST_NAMES, Cited, cite
-from peerscope.record.citing.styles import DEFAULT, Styles, UnknownStyleError
+from peerscope.record.citing.styles import DEFAULT, LOCALES, Styles, UnknownStyleError
 
-__all__ = ["DEFAULT", "MOST_NAMES", "Cited", "Styles", "UnknownStyleError", "cite"]
+__all__ = ["DEFAULT", "LOCALES", "MOST_NAMES", "Cited", "Styles", "UnknownStyleError", "cite"]

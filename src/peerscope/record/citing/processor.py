@@ -1,13 +1,13 @@
-"""citeproc-py as this site uses it: its elements with the CSL 1.0.2 rules that it leaves out, and output in marks.
+"""citeproc-py with the CSL 1.0.2 rules that it leaves out, and with its output in marks.
 
 What differs from the package, each held by a test:
 
-- Markup comes out as private characters (`MARKS`), which `references` turns into text or safe HTML. The package's
-  own HTML lets the fields of a work through as they are.
+- Markup comes out as private characters (`MARKS`), which `references` turns into text or safe HTML. The
+  package's own HTML lets the fields of a work through as they are.
 - ``initialize="false"`` is heeded; names in scripts without capitals are not cut to initials.
 - Page ranges whose ends have different numbers of digits stay whole.
-- Labels take ``text-case="title"``; punctuation goes into quotes where the locale says so, and a question mark
-  at a title's end is not followed by a full stop.
+- Labels take ``text-case="title"``; punctuation goes into quotes where the locale says so, and a question
+  mark at a title's end is not followed by a full stop.
 - A style's own form of a date keeps its delimiter.
 - With ``second-field-align`` a space stands after the number.
 - Macros are looked up once, not by a search of the whole style for each use.
@@ -38,7 +38,7 @@ MARKS = {
 TITLE_END, QUOTE_END = "\ue10e", "\ue10f"
 """Where a title ends, and a quotation of a locale that takes punctuation into it."""
 
-PRIVATE = {character: None for character in range(0xE100, 0xE110)}
+PRIVATE = dict.fromkeys(range(0xE100, 0xE110))
 """For ``str.translate``: takes the characters above out of what a source says."""
 
 
@@ -126,6 +126,14 @@ class _Number(_Pages, model.Number):  # type: ignore[misc]
 
 
 class _Text(_Macros, _Pages, model.Text):  # type: ignore[misc]
+    def calls_variable(self) -> bool:
+        name, asked = self.get("macro"), self.get_root().calling
+        if name is None:
+            return bool(super().calls_variable())
+        if name not in asked:
+            asked[name] = bool(super().calls_variable())
+        return bool(asked[name])
+
     def _variable(self, item: Any, context: Any) -> Any:
         variable, root = self.get("variable"), self.get_root()
         if variable == "citation-number":
@@ -208,7 +216,7 @@ class Style:
         self.root.macros = {
             one.get("name"): one for one in self.root.findall(f"{{{NAMESPACE}}}macro")
         }
-        self.root.numbered = False
+        self.root.numbered, self.root.calling = False, {}
         self.bibliography: Any = self.root.find(f"{{{NAMESPACE}}}bibliography")
 
     def _name_all(self) -> None:

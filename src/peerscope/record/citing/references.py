@@ -15,8 +15,8 @@ from citeproc.string import NoCase
 from peerscope.record.citing.processor import MARKS, PRIVATE, QUOTE_END, TITLE_END, Field
 from peerscope.record.citing.styles import Styles
 from peerscope.record.importers.csl import CSL_TYPES, TYPES
-from peerscope.record.markup.nodes import CLOSE, MATHS, OPEN, parse
 from peerscope.record.markup import to_text
+from peerscope.record.markup.nodes import CLOSE, MATHS, OPEN, parse
 from peerscope.record.names import PARTICLES, SUFFIXES, is_whole
 from peerscope.record.parsed import ParsedAuthor, ParsedWork
 
@@ -49,7 +49,7 @@ _GROUP = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A reference: the work's number, the text, and the same as HTML (escaped; ``i``, ``b``, ``sup``, ...)."""
+    """A reference: the work's number, the text, and the same as HTML (escaped, with ``i``, ``b``, ...)."""
 
     work: int
     text: str
@@ -75,7 +75,11 @@ class _Item(dict[str, Any]):
 
 
 def cite(
-    works: Sequence[tuple[int, ParsedWork]], styles: Styles, style: str, locale: str = ""
+    works: Sequence[tuple[int, ParsedWork]],
+    styles: Styles,
+    style: str,
+    locale: str = "",
+    first: int = 1,
 ) -> list[Cited]:
     """References of works, in the order of the style: by author, say, or as given.
 
@@ -87,6 +91,7 @@ def cite(
         styles: The styles of the site.
         style: Name of a style.
         locale: As ``en-US``; the style's own if empty.
+        first: Number of the first reference, where these are the page of a longer list.
 
     Raises:
         UnknownStyleError: There is no such style or locale.
@@ -98,13 +103,14 @@ def cite(
                 items = opened.sort(items)
             except Exception:
                 log.exception("The order of the style %s could not be found out.", style)
-        for place, item in enumerate(items, 1):
+        for place, item in enumerate(items, first):
             item.number = place
+        numbered = len(items) > 1 or first > 1
         stated = dict(works)
         found = []
         for item in items:
             try:
-                marked = opened.write(item, numbered=len(items) > 1)
+                marked = opened.write(item, numbered=numbered)
             except Exception:
                 # A style is a program in XML; one work that it trips over must not cost the list.
                 log.exception("W%d could not be written in the style %s.", item.work, style)

@@ -44,6 +44,9 @@ ALIASES = {"harvard": DEFAULT, "harvard1": DEFAULT, "mla": "modern-language-asso
            "acs": "american-chemical-society"}  # fmt: skip
 """Short names for styles."""
 
+LOCALES = {code: names[0] for code, names in sorted(LANGUAGE_NAMES.items())}
+"""Locales of the package to their names in their own language."""
+
 KEPT = 12
 """Loaded styles; one takes up to 3 MB."""
 
@@ -57,7 +60,7 @@ class UnknownStyleError(LookupError):
 
 
 class Styles:
-    """The styles of a site: a folder of the operator's, then the package of styles, then the one that is always there.
+    """The styles of a site: the operator's folder, the package of styles, and the one that is always there.
 
     Args:
         folder: Files ``NAME.csl``; need not be there.
@@ -77,7 +80,7 @@ class Styles:
         return [*found, Path(STYLES_PATH)]
 
     def offered(self) -> list[tuple[str, str]]:
-        """Name and label of the styles for a page to list: the operator's, then the common ones that are there."""
+        """Name and label of the styles for a page to list: the operator's, then the common ones."""
         own = sorted(one.stem for one in self._folder.glob("*.csl") if _NAME.fullmatch(one.stem))
         common = [one for one in OFFERED if one not in own and self._path(one) is not None]
         return [(one, LABELS.get(one, one.replace("-", " "))) for one in own + common]
@@ -103,7 +106,9 @@ class Styles:
             if one and self._path(one) is not None:
                 return one
         known = ", ".join(name for name, _ in self.offered())
-        raise UnknownStyleError(f"There is no style “{given[:80]}” here. Some that there are: {known}.")
+        raise UnknownStyleError(
+            f"There is no style “{given[:80]}” here. Some that there are: {known}."
+        )
 
     def locale(self, given: str) -> str:
         """The locale as the package names it; empty for none.
@@ -114,10 +119,12 @@ class Styles:
         wanted = given.strip().replace("_", "-")
         if not wanted:
             return ""
-        known = {one.lower(): one for one in LANGUAGE_NAMES}
+        known = {one.lower(): one for one in LOCALES}
         if wanted.lower() in known:
-            return known[wanted.lower()]
-        raise UnknownStyleError(f"There is no locale “{given[:40]}” here; they look like en-US or de-DE.")
+            return str(known[wanted.lower()])
+        raise UnknownStyleError(
+            f"There is no locale “{given[:40]}” here; they look like en-US or de-DE."
+        )
 
     @contextmanager
     def opened(self, style: str, locale: str = "") -> Iterator[Style]:
@@ -148,13 +155,21 @@ class Styles:
 
     def _load(self, name: str, locale: str) -> Style:
         path = self._path(name)
+        if path is None:
+            raise UnknownStyleError(f"There is no style “{name}” here any more.")
         try:
-            if path is not None and (parent := _parent(path)):
-                path = self._path(parent)
-            style = Style(path, locale) if path is not None else None
+            parent = _parent(path)
+            leaned_on = self._path(parent) if parent else path
+            style = Style(leaned_on, locale) if leaned_on is not None else None
         except (etree.XMLSyntaxError, OSError, ValueError, AttributeError) as error:
-            raise UnknownStyleError(f"The file of the style “{name}” cannot be used: {error}") from error
-        if style is None or style.bibliography is None:
+            raise UnknownStyleError(
+                f"The file of the style “{name}” cannot be used: {error}"
+            ) from error
+        if style is None:
+            raise UnknownStyleError(
+                f"The style “{name}” has the rules of “{parent}”, which is not here."
+            )
+        if style.bibliography is None:
             raise UnknownStyleError(
                 f"The style “{name}” has no list of references, only notes or marks in the text."
             )
@@ -163,7 +178,8 @@ class Styles:
 
 def _parent(path: Path) -> str:
     """The style whose rules a dependent one uses; empty for one with rules of its own."""
-    for link in etree.parse(str(path)).iterfind(f"{{{NAMESPACE}}}info/{{{NAMESPACE}}}link"):
+    parser = etree.XMLParser(no_network=True, resolve_entities=False)
+    for link in etree.parse(str(path), parser).iterfind(f"{{{NAMESPACE}}}info/{{{NAMESPACE}}}link"):
         if link.get("rel") == "independent-parent":
             return str(link.get("href", "")).rpartition("/")[2]
     return ""
