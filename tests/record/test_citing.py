@@ -220,7 +220,7 @@ def test_styles_by_name_short_name_and_address(styles, bare) -> None:
     assert styles.named("MLA") == "modern-language-association"
     assert styles.named("") == styles.default() == "apa"
     for wrong in ("nothing-of-the-kind", "../../../etc/passwd", "apa\x00", "a" * 500, "..", "/"):
-        with pytest.raises(UnknownStyleError, match="There is no style|look like") as caught:
+        with pytest.raises(UnknownStyleError, match=r"There is no style|look like") as caught:
             styles.named(wrong) if wrong != "/" else styles.locale("/")
         assert len(str(caught.value)) < 700
     # A dependent style has the rules of its parent; one for notes only has no list.
@@ -272,7 +272,7 @@ def test_an_operators_style_comes_first_and_a_broken_one_says_so(tmp_path) -> No
         cite([(1, CHAPTER)], own, "broken")
     with pytest.raises(UnknownStyleError, match="no list of references"):
         cite([(1, CHAPTER)], own, "notes")
-    with pytest.raises(UnknownStyleError, match="Entity 'x' not defined"):
+    with pytest.raises(UnknownStyleError, match=r"cannot be used: .*entity 'x'"):
         cite([(1, CHAPTER)], own, "evil")
     with pytest.raises(UnknownStyleError, match="rules of “not-here”"):
         cite([(1, CHAPTER)], own, "leaning")

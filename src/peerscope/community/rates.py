@@ -36,6 +36,7 @@ RULES = {
     "message": "60 per 10 minute",
     "message.young": "20 per hour",
     "review.young": "3 per day",
+    "assistants": "300 per minute",  # requests of the protocol for assistants, from one address
     "report": "20 per day",
     "report.young": "5 per day",
 }

@@ -38,6 +38,7 @@ from peerscope.web import (
     history,
     identity,
     leaving,
+    mcp,
     moderation,
     notices,
     openalex,
@@ -128,7 +129,7 @@ def create_app(
     app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for room in (
-        openalex, claims_api, api, badges, cite, claims, harvest, history, accounts, identity, trust,
+        openalex, claims_api, api, badges, cite, mcp, claims, harvest, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
         collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds, pages,
     ):  # fmt: skip
