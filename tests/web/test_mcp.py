@@ -276,8 +276,13 @@ def test_what_cannot_be_answered_is_said_in_a_sentence(address, tool, given, say
 
 
 def test_an_unknown_tool_is_an_error_of_the_protocol(address) -> None:
-    with pytest.raises(MCPError, match="There is no tool “erase”; there are search, work"):
-        ask(address, ("erase", {}))
+    async def run() -> str:
+        async with Client(f"{address}/mcp") as client:
+            with pytest.raises(MCPError) as caught:
+                await client.call_tool("erase", {})
+            return str(caught.value)
+
+    assert "There is no tool “erase”; there are search, work" in anyio.run(run)
 
 
 def test_concurrent_calls_do_not_mix(address, numbers) -> None:

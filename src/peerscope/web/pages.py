@@ -20,7 +20,8 @@ from peerscope.discover.results import TYPE_LABELS
 from peerscope.discover.shapes import Asker
 from peerscope.record import parsed_work
 from peerscope.record.export import EXPORTERS
-from peerscope.record.export.jsonld import jsonld_work
+from peerscope.record.export.embedded import citation_tags
+from peerscope.record.export.jsonld import jsonld_person, jsonld_work
 from peerscope.record.models import Person
 from peerscope.record.read import (
     cards,
@@ -197,6 +198,8 @@ def _work(request: Request, letter: str, number: int) -> Response:
         if page.work.deleted_at is not None:
             raise HTTPException(410)
         query = _opened(site, who, request, number) if who else None
+        key = ("linked", number, page.work.change_seq, base_of(request))
+        linked, tags = site.once(key, lambda: _for_programs(session, number, key[3]))
         shown = site.page(
             request, "work.html",
             who=who,
@@ -208,7 +211,7 @@ def _work(request: Request, letter: str, number: int) -> Response:
             meeting=of_work(request, session, number),
             near=site.discovery.neighbours("W", number, 8),
             slice=site.discovery.graph_slice("W", number, 40),
-            jsonld=site.once(("linked", number, page.work.change_seq), lambda: _jsonld(session, number)),
+            jsonld=linked, tags=tags,
         )  # fmt: skip
         shown.headers["Link"] = header(signposts(page, base_of(request)))
     shown.headers.add_vary_header("Accept")
@@ -232,12 +235,17 @@ def _opened(site: Site, who: Present, request: Request, number: int) -> str | No
     return query
 
 
-def _jsonld(session: Session, number: int) -> Any:
-    """The work as linked data; long lists stay in the ``.jsonld`` export, to keep the page small."""
+def _for_programs(session: Session, number: int, base: str) -> tuple[Any, list[tuple[str, str]]]:
+    """The work as linked data and as names for the head of the page.
+
+    Long lists stay in the ``.jsonld`` export, to keep the page small.
+    """
     found = parsed_work(session, number)
     if found is None:
-        return None
-    return jsonld_work(replace(found, authors=found.authors[:LISTED_AUTHORS], references=[]))
+        return None, []
+    short = replace(found, authors=found.authors[:LISTED_AUTHORS], references=[])
+    linked = {"@context": "https://schema.org"} | jsonld_work(short)
+    return linked, citation_tags(found, f"{base}/works/W{number}")
 
 
 def _person(request: Request, letter: str, number: int) -> Response:
@@ -274,6 +282,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             said=said(known) if known else [],
             coverage=coverage(known) if known else "",
             contact=contact_of(site, visitor(request), number),
+            jsonld=jsonld_person(page, base_of(request)),
         )  # fmt: skip
         if shelf:
             own_answer(shown)

@@ -14,6 +14,7 @@ from citeproc.string import NoCase
 
 from peerscope.record.citing.processor import MARKS, PRIVATE, QUOTE_END, TITLE_END, Field
 from peerscope.record.citing.styles import Styles
+from peerscope.record.importers.bibliography import suffix_of
 from peerscope.record.importers.csl import CSL_TYPES, TYPES
 from peerscope.record.markup import to_text
 from peerscope.record.markup.nodes import CLOSE, MATHS, OPEN, parse
@@ -218,9 +219,7 @@ def _name(author: ParsedAuthor) -> Name:
     if is_whole(author.name):
         return Name(literal=_text(author.name))
     if family and given:
-        words = given.split()
-        particles: list[str] = []
-        return _parts(words, particles, family.split())
+        return _parts(given.split(), family.split(), suffix_of(author))
     words = author.name.split()
     if len(words) < 2 or "," in author.name or _GROUP.search(author.name):
         return Name(literal=_text(author.name))
@@ -229,10 +228,11 @@ def _name(author: ParsedAuthor) -> Name:
         (i for i in range(1, len(words) - 1) if words[i] in PARTICLES and len(words[i]) > 1),
         len(words) - 1,
     )
-    return _parts(words[:first], [], words[first:], suffix)
+    return _parts(words[:first], words[first:], suffix)
 
 
-def _parts(given: list[str], particles: list[str], family: list[str], suffix: str = "") -> Name:
+def _parts(given: list[str], family: list[str], suffix: str) -> Name:
+    particles: list[str] = []
     while len(family) > 1 and family[0] in PARTICLES:
         particles = [*particles, family[0]]
         family = family[1:]
