@@ -60,6 +60,14 @@ def bearing(pairs: Iterable[tuple[str, str]]) -> Select[str, str, int, str]:
     )
 
 
+def identifiers_of(session: Session, work_id: int) -> list[tuple[str, str]]:
+    """Scheme and value of each outside identifier of a work. One statement."""
+    statement = select(Identifier.scheme, Identifier.value).where(
+        Identifier.entity == "W", Identifier.entity_id == work_id
+    )
+    return [(row.scheme, row.value) for row in session.execute(statement)]
+
+
 def current_people(session: Session, numbers: Iterable[int]) -> dict[int, int]:
     """Who people are now, where some were joined with others. One statement.
 

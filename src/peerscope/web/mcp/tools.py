@@ -12,11 +12,12 @@ from peerscope.discover import SearchFilters
 from peerscope.discover.shapes import Reason
 from peerscope.record.citing import UnknownStyleError
 from peerscope.record.export import EXPORTERS
-from peerscope.record.models import Person
+from peerscope.record.models import Person, Work
 from peerscope.record.openalex.conditions import outside_id, own_number
 from peerscope.record.read import (
     cards,
     current_people,
+    identifiers_of,
     person_page,
     work_page,
     works_of_identifiers,
@@ -224,10 +225,10 @@ def _claims(asking: Asking, given: shapes.ClaimsArguments) -> shapes.ClaimsAnswe
     with site.database.session() as session:
         if given.work is not None:
             number = number_of(session, "W", given.work)
-            page = work_page(session, number) if number is not None else None
-            if page is None or page.work.deleted_at is not None:
+            found = session.get(Work, number) if number is not None else None
+            if found is None or found.deleted_at is not None:
                 raise CannotAnswerError(f"There is no work {given.work[:80]} in this record.")
-            rows = site.overview.of_work(page.identifiers)
+            rows = site.overview.of_work(identifiers_of(session, found.id))
             if not rows:
                 note = "No installed package offers a claim of this work: its claims are not listed here."
         else:
