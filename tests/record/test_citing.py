@@ -65,6 +65,7 @@ EXPECTED = [
     ("apa", PAPER, "Example, A. M., & Sample, B. (2019). Masks that help. Proceedings of Samples, 41–48."),
     ("apa", CHAPTER, "Example, A. M. (2020). On temperature. In B. Sample (Ed.), A book of parts (pp. 1–20). Sample Press."),
     ("apa", PREPRINT, "Sample, B. (2022). A first look (arXiv:2203.17248). https://arxiv.org/abs/2203.17248"),
+    ("apa", replace(PREPRINT, venue="arXiv"), "Sample, B. (2022). A first look (arXiv:2203.17248). arXiv. https://arxiv.org/abs/2203.17248"),
     ("apa", UNDATED, "Example, A. M., Sample, B., & Specimen, C. (n.d.). Learning from few negatives. Journal of Examples. https://doi.org/10.5555/few"),
     ("ieee", ARTICLE, "A. M. Example, B. Sample, and C. Specimen, “Learning from few negatives,” Journal of Examples, vol. 30, no. 2, pp. 598–608, Mar. 2021, doi: 10.5555/few."),
     ("ieee", PAPER, "A. M. Example and B. Sample, “Masks that help,” in Proceedings of Samples, Sample Press, 2019, pp. 41–48."),

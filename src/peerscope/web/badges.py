@@ -156,7 +156,8 @@ def embed(request: Request, key: str) -> Response:
     """The pictures of a work, person or claim, and what to copy to show them elsewhere."""
     site = site_of(request)
     title, page, alt = _embedded(site, key)
-    kinds = [("Badge", "badge", alt), ("Card", "card", f"{title}: {alt}")]
+    longer = alt if title in alt else f"{title}. {alt}"
+    kinds = [("Badge", "badge", alt), ("Card", "card", longer)]
     found = [Snippet(name, f"{page}/{kind}.svg", text, page) for name, kind, text in kinds]
     return site.page(
         request, "embed.html", title=title, place=page, snippets=found, own=base_of(request)

@@ -35,6 +35,9 @@ TEXT = ".txt"
 MOST_WRITTEN = 100
 """References in one plain text; a style takes up to 15 ms for each."""
 
+WRAPPED = 72
+"""Characters that fit in a line of the field to copy from, to guess its height."""
+
 MOST_EXPORTED = 500
 LETTERS = {place: letter for letter, place in PLACES.items()}
 _TABLES: dict[str, Any] = {"A": Person, "T": Topic, "I": Institution, "S": Venue}
@@ -159,6 +162,7 @@ def _page(request: Request, cited: _Cited | Response) -> Response:
         cited=cited, found=found, safe=Markup, problem=problem,
         style=style, locale=place, offered=offered, listed=style in dict(offered), locales=LOCALES,
         page=PageOf(tuple(found), total, page), forms=_forms(),
+        lines=sum(len(one.text) // WRAPPED + 1 for one in found) + 1,
     )  # fmt: skip
     return _kept(cited, response)
 

@@ -49,7 +49,7 @@ class Line:
     @property
     def width(self) -> float:
         """In pixels."""
-        return text_width(self.text) * self.size
+        return text_width(self.text) * self.size * (1.07 if self.weight > 400 else 1)
 
     def drawn(self, x: float, y: float) -> str:
         """As an element."""

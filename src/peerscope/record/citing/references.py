@@ -158,8 +158,9 @@ def _reference(number: int, work: ParsedWork) -> Reference:
     address = work.url or (f"https://arxiv.org/abs/{arxiv}" if arxiv else None)
     texts = {
         "title": _marked(work.title_markup or work.title),
-        "container_title": _clean(work.venue),
-        "publisher": _clean(work.publisher),
+        "container_title": _clean(None if work.type == "preprint" else work.venue),
+        # A repository publishes a preprint; it does not contain it as a journal does.
+        "publisher": _clean(work.publisher or (work.venue if work.type == "preprint" else None)),
         "publisher_place": _clean(work.extra.get("publisher-place") or work.extra.get("address")),
         "volume": _clean(work.volume),
         "issue": _clean(work.issue),
