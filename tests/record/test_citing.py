@@ -201,6 +201,19 @@ def test_whatever_a_source_says_the_html_is_well_formed(styles, title, name, ven
 def test_lists_are_sorted_and_numbered_as_the_style_says(styles) -> None:
     works = [(1, ARTICLE), (2, replace(PAPER, authors=[CARL])), (3, PREPRINT)]
     assert [one.work for one in cite(works, styles, "apa")] == [1, 3, 2]
+    marked = [
+        (n, replace(PAPER, authors=[person(f"{name}, Ada")]))
+        for n, name in enumerate(["Zulu", "Żaba", "abel", "Ábel", "Zabel"])
+    ]
+    assert [one.text.split(",")[0] for one in cite(marked, styles, "apa")] == [
+        "abel",
+        "Ábel",
+        "Żaba",
+        "Zabel",
+        "Zulu",
+    ]
+    undated = [(n, replace(PAPER, year=year)) for n, year in enumerate([2020, None, 2018, 2019])]
+    assert [one.work for one in cite(undated, styles, "apa")] == [1, 2, 3, 0]
     numbered = cite(works, styles, "ieee", first=26)
     assert [one.text[:5] for one in numbered] == ["[26] ", "[27] ", "[28] "]
     assert [one.work for one in numbered] == [1, 2, 3]

@@ -10,6 +10,7 @@ What differs from the package, each held by a test:
   mark at a title's end is not followed by a full stop.
 - A style's own form of a date keeps its delimiter.
 - With ``second-field-align`` a space stands after the number.
+- Lists are sorted by keys that are made once, and letters with marks stand beside those without.
 - Macros are looked up once, not by a search of the whole style for each use.
 
 Not done here either: year suffixes (2020a, 2020b) and dashes for repeated authors.
@@ -25,6 +26,8 @@ import citeproc.model as model
 from citeproc.source import VariableError
 from citeproc.string import String, join
 from lxml import etree
+
+from peerscope.record.text import fold
 
 NAMESPACE = "http://purl.org/net/xbiblio/csl"
 
@@ -121,6 +124,27 @@ class _Key(_Macros, model.Key):  # type: ignore[misc]
     pass
 
 
+class _Sort(model.Sort):  # type: ignore[misc]
+    def sort(self, items: Sequence[Any], context: Any) -> list[Any]:
+        """By each key in turn, the last one first; the package makes every key anew for each comparison."""
+        order = list(items)
+        for key in reversed(self.findall(f"{{{NAMESPACE}}}key")):
+            keys = map(_sortable, key.sort_keys(order, context))
+            made = list(zip(keys, order, strict=True))
+            there = [pair for pair in made if pair[0] is not None]
+            there.sort(key=lambda pair: pair[0] or (0, ""), reverse=key.get("sort") == "descending")
+            order = [item for _, item in there] + [item for one, item in made if one is None]
+        return order
+
+
+def _sortable(key: Any) -> tuple[int, str] | None:
+    """A key as it is compared: numbers before texts, letters without case and marks; ``None`` comes last."""
+    if key is None:
+        return None
+    text = str(key)
+    return (int(text), "") if text.isdecimal() else (2**63, fold(text))
+
+
 class _Number(_Pages, model.Number):  # type: ignore[misc]
     pass
 
@@ -185,8 +209,8 @@ class _Layout(model.Layout):  # type: ignore[misc]
 
 
 _MENDED = {
-    "style": _Style, "key": _Key, "number": _Number, "text": _Text, "label": _Label, "name": _Name,
-    "date": _Date, "layout": _Layout,
+    "style": _Style, "sort": _Sort, "key": _Key, "number": _Number, "text": _Text, "label": _Label,
+    "name": _Name, "date": _Date, "layout": _Layout,
 }  # fmt: skip
 
 
