@@ -46,7 +46,7 @@ def test_a_work_in_the_style_that_is_chosen(client, dual) -> None:
     (other,) = shown(client.get(f"{dual}/cite?style=apa&other=nature"))
     assert other == client.get(f"{dual}/cite.txt?style=nature").text.strip()
     (german,) = shown(client.get(f"{dual}/cite?style=chicago-author-date&locale=de-DE"))
-    assert " und " in german
+    assert " u. a. 2022. „Dual Temperature" in german
     assert f'href="{dual}/cite"' in client.get(dual).text
 
 
