@@ -38,6 +38,7 @@ from peerscope.web import (
     history,
     identity,
     leaving,
+    map,
     mcp,
     moderation,
     notices,
@@ -131,7 +132,8 @@ def create_app(
     for room in (
         openalex, claims_api, api, badges, cite, mcp, claims, harvest, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
-        collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds, pages,
+        collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds,
+        map, pages,
     ):  # fmt: skip
         app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)
