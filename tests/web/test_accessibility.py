@@ -51,6 +51,7 @@ def places(numbers, site) -> dict[str, str]:
         "nobody": "/people?q=zzzz",
         "topics": "/topics",
         "about": "/about",
+        "dumps": "/dumps",
         "error": "/nowhere",
         "for you": "/for-you",
         "history": "/history",

@@ -59,10 +59,12 @@ def wrong(result) -> str:
 @pytest.fixture(scope="module")
 def address(site, serve):
     """The test site for one client that asks more often than assistants do."""
-    with closing(Community(site[0])) as community:
-        community.rates.rule("assistants", "100000 per minute")
-        with serve(create_app(*site, community=community)) as found:
-            yield found
+    settings = site[0].model_copy(update={"api_rate": ""})
+    with (
+        closing(Community(settings)) as community,
+        serve(create_app(settings, *site[1:], community=community)) as found,
+    ):
+        yield found
 
 
 @pytest.fixture
@@ -108,7 +110,7 @@ def test_search_filters_as_the_page_does(address, client, numbers) -> None:
     }
     found = told(ask(address, ("search", given))[0])
     twin = client.get(
-        "/api/search",
+        "/api/v1/search",
         params={
             "topic": topic,
             "year_from": 2020,
@@ -163,7 +165,7 @@ def test_a_person(address, client, numbers) -> None:
         told(one)
         for one in ask(address, ("person", {"id": own}), ("person", {"id": own, "page": 9}))
     )
-    twin = client.get(f"/api/people/{own}").json()
+    twin = client.get(f"/api/v1/people/{own}").json()
     assert found["works_count"] == twin["works_count"] == len(found["works"])
     assert [one["id"] for one in found["works"]] == [one["id"] for one in twin["works"]]
     assert found["how_works_were_decided"] == twin["decisions"] and beyond["works"] == []
@@ -198,7 +200,7 @@ def test_claims_stand_as_on_the_pages(address, client, dual) -> None:
     )
     assert everything["total"] == len(rows)
     for one in [*everything["claims"], *of_work["claims"]]:
-        twin = client.get(f"/api/claims/{one['id']}").json()
+        twin = client.get(f"/api/v1/claims/{one['id']}").json()
         assert (one["verdict"], one["printed"], one["rule"]) == (
             twin["state"],
             twin["reported"],
@@ -446,12 +448,18 @@ def test_no_stream_is_kept_open_and_bodies_are_bounded(address) -> None:
 
 
 def test_requests_are_counted(site) -> None:
-    with closing(Community(site[0])) as community:
-        community.rates.rule("assistants", "3 per minute")
-        client = TestClient(create_app(*site, community=community), base_url="http://localhost")
+    """With the API's, as one number for an address."""
+    settings = site[0].model_copy(update={"api_rate": "4 per hour"})
+    with closing(Community(settings)) as community:
+        application = create_app(settings, *site[1:], community=community)
+        client = TestClient(application, base_url="http://localhost")
+        assert client.get("/api/v1/works?per-page=1").status_code == 200
         codes = [client.post("/mcp", json=HELLO, headers=ACCEPT) for _ in range(4)]
+        assert client.get("/api/v1/works?per-page=1").status_code == 429
     assert [one.status_code for one in codes] == [200, 200, 200, 429]
-    assert int(codes[-1].headers["retry-after"]) >= 1 and codes[-1].json()["error"]["message"]
+    last = codes[-1]
+    assert int(last.headers["retry-after"]) >= 1 and last.headers["x-ratelimit-remaining"] == "0"
+    assert last.json()["error"]["message"].startswith("4 questions in")
 
 
 def test_over_standard_input(site, dual) -> None:

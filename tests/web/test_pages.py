@@ -16,7 +16,7 @@ from peerscope.web.app import HEADERS
 
 PAGES = [
     "/", "/search?q=contrastive+learning", "/works", "/people", "/topics", "/institutions", "/venues",
-    "/about", "/search?q=nothingofthekind", "/missing", "/privacy", "/people/A1/claim", "/people/A1/correct",
+    "/about", "/dumps", "/search?q=nothingofthekind", "/missing", "/privacy", "/people/A1/claim", "/people/A1/correct",
 ]  # fmt: skip
 
 

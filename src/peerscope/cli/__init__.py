@@ -10,6 +10,7 @@ import typer
 from peerscope.cli import (
     accounts,
     domains,
+    dumping,
     exporting,
     identity,
     moderating,
@@ -33,6 +34,7 @@ app = typer.Typer(
 stages.register(app)
 reports.register(app)
 exporting.register(app)
+dumping.register(app)
 identity.register(app)
 retrieval.register(app)
 reproducing.register(app)

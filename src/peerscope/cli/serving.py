@@ -25,6 +25,7 @@ from peerscope.community.expiry import remind_of_expiry
 from peerscope.community.hearing import follow_news
 from peerscope.community.openid import check_settings
 from peerscope.discover import SiteDiscovery
+from peerscope.discover.dumping import Dumping
 from peerscope.discover.improving import improving
 from peerscope.discover.maps.background import mapping
 from peerscope.discover.pipeline import figures_file
@@ -77,6 +78,7 @@ def serve_site(settings: Settings, database: Database) -> None:
         _retraining(settings, database),
         _tending(community, database),
         _digesting(settings, community, database, discovery),
+        _dumping(settings),
     ):
         uvicorn.Server(config).run(sockets=[listener])
 
@@ -147,6 +149,20 @@ def _digesting(
     schedule = Digesting(
         community, database, follow_news(searching(discovery)), settings.digest_hours
     )
+    schedule.start()
+    try:
+        yield
+    finally:
+        schedule.stop()
+
+
+@contextmanager
+def _dumping(settings: Settings) -> Iterator[None]:
+    """The dumps of `Settings.dump_hours`, if it is set, while the block runs."""
+    if not settings.dump_hours:
+        yield
+        return
+    schedule = Dumping(settings, settings.dump_hours)
     schedule.start()
     try:
         yield

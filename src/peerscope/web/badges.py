@@ -213,7 +213,7 @@ def _work(site: Site, session: Session, number: int) -> tuple[WorkCard, list[Cla
         raise HTTPException(404, "There is no such work here.")
     if work.deleted_at is not None:
         raise HTTPException(410)
-    return cards(session, [number])[0], site.overview.of_work(identifiers_of(session, number))
+    return cards(session, [number])[0], site.overview.of_work(identifiers_of(session, "W", number))
 
 
 def _person(site: Site, session: Session, number: int) -> Person:

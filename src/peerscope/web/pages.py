@@ -36,7 +36,7 @@ from peerscope.record.read import (
 )
 from peerscope.record.read.shapes import LISTED_AUTHORS
 from peerscope.record.read.sources import sources_of_record
-from peerscope.web.asked import Asked, asked, page_in
+from peerscope.web.asked import NEAR, Asked, asked, page_in
 from peerscope.web.cite import negotiated
 from peerscope.web.claiming import asking_robots, claims_part
 from peerscope.web.claims import runs_of
@@ -67,7 +67,7 @@ SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
 NOT_FOR_ROBOTS = (
     "/search", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me", "/join",
     "/sign-in", "/map?", "/map/",
-    "/reset", "/vouch/", "/api/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
+    "/reset", "/vouch/", "/api/", "/dumps/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
 )  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}
 
@@ -209,7 +209,7 @@ def _work(request: Request, letter: str, number: int) -> Response:
             work=page.work,
             claims=site.overview.of_work(page.identifiers),
             meeting=of_work(request, session, number),
-            near=site.discovery.neighbours("W", number, 8),
+            near=site.discovery.neighbours("W", number, NEAR["W"]),
             on_map=site.maps.has(number),
             slice=site.discovery.graph_slice("W", number, 40),
             jsonld=linked, tags=tags,
@@ -274,7 +274,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             page=page,
             person=page.person,
             followed=followed(request, f"A{number}"),
-            near=site.discovery.neighbours("A", number, 8),
+            near=site.discovery.neighbours("A", number, NEAR["A"]),
             slice=site.discovery.graph_slice("A", number, 50),
             sort=_sort(given.get("sort")),
             name_key=_name_key(session, page.person),
@@ -314,7 +314,7 @@ def _entity(request: Request, letter: str, number: int) -> Response:
             page=page,
             kind=KINDS[letter],
             followed=followed(request, f"{letter}{number}"),
-            near=site.discovery.neighbours("T", number, 12) if letter == "T" else (),
+            near=site.discovery.neighbours(letter, number, NEAR[letter]) if NEAR[letter] else (),
             slice=site.discovery.graph_slice(letter, number, 40),
             sort=_sort(given.get("sort")),
         )  # fmt: skip

@@ -31,7 +31,8 @@ from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
 from peerscope import __version__
-from peerscope.community import TooOftenError
+from peerscope.community.rates import Allowance
+from peerscope.web.api_bounds import asking, told, too_often
 from peerscope.web.mcp.asking import Asking, CannotAnswerError
 from peerscope.web.mcp.tools import TOOLS
 from peerscope.web.site import Site, base_of, site_of
@@ -42,7 +43,6 @@ log = logging.getLogger(__name__)
 
 PATH = "/mcp"
 MOST_BYTES = 64 * 1024
-RATE = "assistants"
 INVALID_REQUEST = -32600
 
 INSTRUCTIONS = """\
@@ -130,11 +130,11 @@ def asked(request: Request) -> Response:
     problem = _elsewhere(request)
     if problem is not None:
         return problem
-    rates = site_of(request).community.rates
-    try:
-        rates.spend(RATE, client_address(request))
-    except TooOftenError as error:
-        return _refused(429, str(error), {"Retry-After": str(error.seconds)})
+    allowance: Allowance | None = request.app.state.allowance
+    if allowance is not None:
+        left = allowance.take(asking(client_address(request)))
+        if left.refused:
+            return _refused(429, too_often(left), told(left) | {"Retry-After": str(left.seconds)})
     return _Handled(server_of(site_of(request)))
 
 

@@ -228,7 +228,7 @@ def _claims(asking: Asking, given: shapes.ClaimsArguments) -> shapes.ClaimsAnswe
             found = session.get(Work, number) if number is not None else None
             if found is None or found.deleted_at is not None:
                 raise CannotAnswerError(f"There is no work {given.work[:80]} in this record.")
-            rows = site.overview.of_work(identifiers_of(session, found.id))
+            rows = site.overview.of_work(identifiers_of(session, "W", found.id))
             if not rows:
                 note = "No installed package offers a claim of this work: its claims are not listed here."
         else:
