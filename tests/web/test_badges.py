@@ -142,6 +142,8 @@ def test_a_hidden_person_has_no_picture(society, kang) -> None:
             for who in (stranger, moderator):
                 answer = who.get(address)
                 assert answer.status_code == 410 and "Kang" not in answer.text
+        for address in (f"/people/A{kang}/cite", f"/people/A{kang}/cite.bib"):
+            assert stranger.get(address).status_code == 410
     assert stranger.get(f"/people/A{kang}/card.svg").status_code == 200
 
 

@@ -68,6 +68,7 @@ NOT_FOR_ROBOTS = (
     "/search", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me", "/join",
     "/sign-in", "/map?", "/map/",
     "/reset", "/vouch/", "/api/", "/dumps/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
+    "/embed/",
 )  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}
 

@@ -19,6 +19,9 @@ MOST_CITED = 50
 MOST_CLAIMS = 50
 DEEPEST = 100
 MOST_NODES = 100
+TOLD = 25
+"""Edges that are said in words; the typed answer has all."""
+
 
 Kind = Literal[
     "journal-article", "proceedings-article", "preprint", "book", "book-chapter", "dissertation",
@@ -297,8 +300,10 @@ class GraphAnswer(Answer):
         names = {one.id: one.name for one in self.nodes}
         lines = [
             f"- {names.get(one.source, one.source)} / {names.get(one.target, one.target)}: {one.reason}"
-            for one in self.edges[:MOST_NODES]
+            for one in self.edges[:TOLD]
         ]
+        if len(self.edges) > TOLD:
+            lines.append(f"- and {len(self.edges) - TOLD} more")
         return "\n".join([f"{len(self.nodes)} nodes, {len(self.edges)} edges", *lines])
 
 
