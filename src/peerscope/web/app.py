@@ -36,6 +36,8 @@ from peerscope.web import (
     feeds,
     follows,
     for_you,
+    graph_api,
+    graph_pages,
     harvest,
     history,
     identity,
@@ -144,10 +146,17 @@ def create_app(
     app.middleware("http")(_headers)
     app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    for router in (own_api.router, claims_api.router, api.router, openalex.router, api.old):
+    for router in (
+        own_api.router,
+        graph_api.router,
+        claims_api.router,
+        api.router,
+        openalex.router,
+        api.old,
+    ):
         app.include_router(router)
     for room in (
-        badges, cite, mcp, claims, harvest, dumps, history, accounts, identity, trust,
+        graph_pages, badges, cite, mcp, claims, harvest, dumps, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
         collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds,
         map, pages,
