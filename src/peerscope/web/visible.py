@@ -10,7 +10,8 @@ from typing import Any
 from fastapi import HTTPException, Request
 
 from peerscope.discover import Discovery, SearchFilters, SearchPage
-from peerscope.discover.shapes import Asker, GraphSlice, Neighbour
+from peerscope.discover.graph_shapes import GraphSlice
+from peerscope.discover.shapes import Asker, Neighbour
 from peerscope.web.site import site_of
 from peerscope.web.visitor import visitor
 
