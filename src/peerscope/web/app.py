@@ -30,6 +30,7 @@ from peerscope.web import (
     claims,
     claims_api,
     collections,
+    explore,
     feeds,
     follows,
     for_you,
@@ -129,7 +130,8 @@ def create_app(
     for room in (
         openalex, claims_api, api, badges, claims, harvest, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
-        collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds, pages,
+        collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds, explore,
+        pages,
     ):  # fmt: skip
         app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)
@@ -151,4 +153,7 @@ async def _headers(
         response.headers.setdefault("Strict-Transport-Security", ENCRYPTED_ONLY)
     if request.url.path.startswith("/static/") and "v" in request.query_params:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    elif request.url.path.startswith("/static/"):
+        # Modules import one another without a version: a browser asks whether they changed.
+        response.headers["Cache-Control"] = "no-cache"
     return response
