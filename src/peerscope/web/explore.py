@@ -31,7 +31,7 @@ ENTITIES: dict[str, type[Work | Person | Topic | Institution | Venue]] = {
     "I": Institution,
     "S": Venue,
 }
-DRAWN = 60
+DRAWN = 40
 """Nodes of the picture that stands where no script runs."""
 
 FOUND = 6

@@ -31,7 +31,8 @@ export function json(picture, shown, address) {
 }
 
 const NODE_KEYS = [["label", "string"], ["type", "string"], ["year", "int"], ["x", "double"], ["y", "double"], ["size", "double"]];
-const EDGE_KEYS = [["kind", "string"], ["weight", "double"], ["reason", "string"]];
+// Readers of GraphML and GEXF refuse a graph some of whose edges have no direction, so it is told as a value.
+const EDGE_KEYS = [["kind", "string"], ["weight", "double"], ["reason", "string"], ["undirected", "boolean"]];
 
 /** @param {Picture} picture @param {Shown} shown */
 export function graphml(picture, shown) {
@@ -43,8 +44,8 @@ export function graphml(picture, shown) {
   return ['<?xml version="1.0" encoding="UTF-8"?>', '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">', ...keys,
     '<graph id="canvas" edgedefault="directed">',
     ...nodes.map((node) => `<node id="${node.key}">${data("node", node, NODE_KEYS)}</node>`),
-    ...edges.map((edge) => `<edge id="${escaped(edge.key)}" source="${edge.source}" target="${edge.target}"`
-      + `${edge.undirected ? ' directed="false"' : ""}>${data("edge", edge, EDGE_KEYS)}</edge>`),
+    ...edges.map((edge) => `<edge id="${escaped(edge.key)}" source="${edge.source}" target="${edge.target}">`
+      + `${data("edge", edge, EDGE_KEYS)}</edge>`),
     "</graph>", "</graphml>", ""].join("\n");
 }
 
@@ -55,14 +56,14 @@ export function gexf(picture, shown) {
     '<gexf xmlns="http://gexf.net/1.3" xmlns:viz="http://gexf.net/1.3/viz" version="1.3">',
     '<graph defaultedgetype="directed" mode="static">',
     '<attributes class="node"><attribute id="type" title="type" type="string"/><attribute id="year" title="year" type="integer"/></attributes>',
-    '<attributes class="edge"><attribute id="reason" title="reason" type="string"/></attributes>', "<nodes>",
+    '<attributes class="edge"><attribute id="reason" title="reason" type="string"/><attribute id="undirected" title="undirected" type="boolean"/></attributes>', "<nodes>",
     ...nodes.map((node) => `<node id="${node.key}" label="${escaped(node.label)}"><attvalues><attvalue for="type" value="${escaped(node.type)}"/>`
       + `${node.year === null ? "" : `<attvalue for="year" value="${node.year}"/>`}</attvalues>`
       + `<viz:position x="${1000 * node.x}" y="${-1000 * node.y}"/><viz:size value="${4 + 6 * node.size}"/></node>`),
     "</nodes>", "<edges>",
     ...edges.map((edge) => `<edge id="${escaped(edge.key)}" source="${edge.source}" target="${edge.target}" weight="${edge.weight}"`
-      + ` kind="${escaped(edge.kind)}"${edge.undirected ? ' type="undirected"' : ""}>`
-      + `<attvalues><attvalue for="reason" value="${escaped(edge.reason)}"/></attvalues></edge>`),
+      + ` kind="${escaped(edge.kind)}"><attvalues><attvalue for="reason" value="${escaped(edge.reason)}"/>`
+      + `<attvalue for="undirected" value="${edge.undirected}"/></attvalues></edge>`),
     "</edges>", "</graph>", "</gexf>", ""].join("\n");
 }
 
