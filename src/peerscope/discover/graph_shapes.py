@@ -47,7 +47,7 @@ _KINDS = (
     Kind("authored", (("A", "W"),), True, False, "wrote",
          "The person is an author of the work.", 1.0),
     Kind("coauthor", (("A", "A"),), False, False, "wrote together",
-         "Both people are authors of at least one work.", 0.4),
+         "Both people are authors of at least one work of at most 50 authors.", 0.4),
     Kind("cites", (("W", "W"),), True, False, "cites",
          "The first work has the second among its references.", 1.0),
     Kind("cocited", (("W", "W"),), False, True, "cited together",

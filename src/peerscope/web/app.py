@@ -34,6 +34,7 @@ from peerscope.web import (
     feeds,
     follows,
     for_you,
+    graph_api,
     harvest,
     history,
     identity,
@@ -128,7 +129,7 @@ def create_app(
     app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for room in (
-        openalex, claims_api, api, badges, claims, harvest, history, accounts, identity, trust,
+        graph_api, openalex, claims_api, api, badges, claims, harvest, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
         collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds, explore,
         pages,

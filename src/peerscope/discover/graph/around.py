@@ -9,7 +9,13 @@ from typing import Any
 from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session, aliased
 
-from peerscope.discover.graph.reading import COMMON_TOPIC, in_sight, shown, wanted_works
+from peerscope.discover.graph.reading import (
+    COMMON_TOPIC,
+    in_sight,
+    not_crowded,
+    shown,
+    wanted_works,
+)
 from peerscope.discover.graph_shapes import ELSEWHERE, GraphQuestion, Stated
 from peerscope.discover.together import Question, asked_together, ranked
 from peerscope.record.models import (
@@ -24,7 +30,10 @@ from peerscope.record.models import (
 MOST_CITED = (Work.cited_by_count.desc(), Work.id)
 
 Ring = dict[str, list[str]]
-"""Kind of edge (``cites`` twice: ``cites`` and ``cited``) to the keys at its other end, the best first."""
+"""Kind of edge to the keys at its other end, the best first; ``cites!`` is that of citing works."""
+
+ALWAYS = ("works", "topic works", "published works")
+"""A topic, venue or institution is seen by its works, whatever edges are asked for."""
 
 
 def ring(
@@ -49,9 +58,7 @@ def ring(
     asked = {
         name: (letter, statement.limit(room))
         for name, (letter, statement) in makers[question.entity](question).items()
-        if letter in question.types
-        and (name in question.kinds or name in ("works", "cited"))
-        and (name != "cited" or "cites" in question.kinds)
+        if letter in question.types and (name in ALWAYS or name.rstrip("!") in question.kinds)
     }
     elsewhere = _at_other_ends(question, close, stated)
     asked |= _checked(question, elsewhere)
@@ -134,7 +141,7 @@ def _of_work(question: GraphQuestion) -> dict[str, tuple[str, Question]]:
                 .where(Citation.citing_id == number, Work.id != number),
             ),
         ),
-        "cited": (
+        "cites!": (
             "W",
             _works(
                 question,
@@ -219,6 +226,7 @@ def _of_person(question: GraphQuestion) -> dict[str, tuple[str, Question]]:
                 .join(ours, ours.work_id == theirs.work_id)
                 .where(ours.person_id == number, theirs.person_id != number)
                 .where(shown(theirs.person_id, question), in_sight(ours.work_id))
+                .where(not_crowded(ours.work_id))
                 .group_by(theirs.person_id),
                 joint.desc(),
                 theirs.person_id,
@@ -240,7 +248,7 @@ def _of_person(question: GraphQuestion) -> dict[str, tuple[str, Question]]:
 
 def _of_topic(question: GraphQuestion) -> dict[str, tuple[str, Question]]:
     own = select(WorkTopic.work_id).where(WorkTopic.topic_id == question.id)
-    return {"topic": ("W", _works(question, _among(own)))}
+    return {"topic works": ("W", _works(question, _among(own)))}
 
 
 def _of_institution(question: GraphQuestion) -> dict[str, tuple[str, Question]]:
@@ -267,7 +275,7 @@ def _of_institution(question: GraphQuestion) -> dict[str, tuple[str, Question]]:
 
 def _of_venue(question: GraphQuestion) -> dict[str, tuple[str, Question]]:
     own = select(Work.id).where(Work.venue_id == question.id, Work.deleted_at.is_(None))
-    return {"published": ("W", _works(question, _among(own)))}
+    return {"published works": ("W", _works(question, _among(own)))}
 
 
 def _among(numbers: Question) -> Question:
@@ -297,7 +305,7 @@ def _at_other_ends(
 def _checked(
     question: GraphQuestion, named: Mapping[str, list[str]]
 ) -> dict[str, tuple[str, Question]]:
-    """Questions for those of some keys that may be shown: works in sight and in the years, people not hidden."""
+    """Questions for those of some keys that may be shown: works in sight and the years, people not hidden."""
     asked: dict[str, tuple[str, Question]] = {}
     for name, keys in named.items():
         for letter, column in (("W", Work.id), ("A", Authorship.person_id), ("T", Topic.id)):

@@ -1,7 +1,7 @@
 """Every edge among some nodes: those that the record states, and those that follow from it.
 
-Stated edges are all there. Of a computed kind (`cocited`, `same_topic`, `near`) there can be as many as pairs,
-so each node keeps its `STRONGEST` and the centre keeps all.
+Stated edges are all there. Of a computed kind (`cocited`, `same_topic`, `near`) there can be as many as
+pairs, so each node keeps its `STRONGEST` and the centre keeps all.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy import String, case, cast, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from peerscope.discover.graph.meaning import Meaning
-from peerscope.discover.graph.reading import COMMON_TOPIC, Ends, in_sight
+from peerscope.discover.graph.reading import COMMON_TOPIC, Ends, in_sight, not_crowded
 from peerscope.discover.graph_shapes import (
     ELSEWHERE,
     KINDS,
@@ -85,8 +85,11 @@ def edges_among(
     ]
 
 
-def said(kind: str, number: float) -> tuple[float, str]:
-    """Weight and reason of an edge, by what was counted for it (a cosine, for nearness)."""
+def said(kind: str, number: float, letter: str = "W") -> tuple[float, str]:
+    """Weight and reason of an edge, by what was counted for it (a cosine, for nearness of works).
+
+    People and topics are near by some of their works, so that no one number says how near they are.
+    """
     weight, count = KINDS[kind].weight, int(number)
     if kind == "affiliated":
         return weight, f"affiliated on {counted(count, 'work', 'works')}"
@@ -96,6 +99,8 @@ def said(kind: str, number: float) -> tuple[float, str]:
         return min(1.0, 0.2 + 0.05 * count), f"cited together by {counted(count, 'work', 'works')}"
     if kind == "same_topic":
         return min(0.5, 0.1 + 0.1 * count), f"{counted(count, 'topic', 'topics')} in common"
+    if kind == "near" and letter != "W":
+        return weight, {"A": "wrote works", "T": "on works"}[letter] + " near in meaning"
     if kind == "near":
         return max(number, 0.01), f"near in meaning (cosine {number:.2f})"
     if kind == "topic":
@@ -156,7 +161,7 @@ def _statements(ends: Ends) -> dict[str, Question]:
             if ends.all["A"] != ends.fresh["A"]
             else ends.between(one.person_id, "A", other.person_id, "A")
         )
-        .where(one.person_id < other.person_id, in_sight(one.work_id))
+        .where(one.person_id < other.person_id, in_sight(one.work_id), not_crowded(one.work_id))
         .group_by(one.person_id, other.person_id),
     }
 
@@ -243,7 +248,7 @@ def _kept(centre: str, ends: Ends, kind: str, strengths: Mapping[tuple[str, str]
     for end, edges in sides.items():
         if ends.is_fresh(end):
             kept |= {pair for _, pair in sorted(edges)[:STRONGEST]}
-    return {(kind, *pair): said(kind, strengths[pair]) for pair in kept}
+    return {(kind, *pair): said(kind, strengths[pair], pair[0][0]) for pair in kept}
 
 
 def _elsewhere(question: GraphQuestion, ends: Ends, stated: Iterable[Stated]) -> Found:

@@ -36,10 +36,11 @@ class Meaning:
     vectors: Vectors = no_vectors
 
     def around(self, session: Session, entity: str, number: int, limit: int) -> dict[str, float]:
-        """Keys near a work, person or topic, nearest first, with the cosine in (0, 1].
+        """Keys near a work, person or topic, nearest first, with a cosine in (0, 1].
 
         A person is near who wrote a work near to the mean of the person's works; a topic, which such a
-        work carries. The cosine is that of the nearest such work. Statements: none for a work, two else.
+        work carries. The cosine is that of the nearest such work, and holds seen from this one of the
+        two. Statements: none for a work, two else.
         """
         if entity == "W":
             found = {f"W{other}": cosine for other, cosine in self.near([number], limit)}
@@ -55,7 +56,7 @@ class Meaning:
         return {key: min(cosine, 1.0) for key, cosine in best[:limit] if cosine > 0}
 
     def among(self, works: Sequence[int], fresh: Sequence[int]) -> dict[tuple[int, int], float]:
-        """Pairs of works, one of them fresh, the smaller number first, with a cosine of `LEAST_COSINE` or more."""
+        """Pairs of works, the smaller number first, one fresh, with a cosine from `LEAST_COSINE` on."""
         known, vectors = self.vectors(sorted(works))
         if len(known) < 2:
             return {}

@@ -6,6 +6,7 @@ Each round goes on from the smaller front, in one statement. Bounds: `MOST_STEPS
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
@@ -14,7 +15,14 @@ from sqlalchemy.orm import Session, aliased
 from peerscope.discover.graph.edges import edges_among
 from peerscope.discover.graph.layout import fingerprint
 from peerscope.discover.graph.meaning import Meaning
-from peerscope.discover.graph.reading import Ends, by_letter, in_sight, shown, wanted_works
+from peerscope.discover.graph.reading import (
+    Ends,
+    by_letter,
+    in_sight,
+    not_crowded,
+    shown,
+    wanted_works,
+)
 from peerscope.discover.graph.slices import describe
 from peerscope.discover.graph_shapes import (
     ELSEWHERE,
@@ -185,7 +193,7 @@ def _steps(question: GraphQuestion, target: str) -> Iterable[Step]:
     )  # fmt: skip
     together = select(ours.person_id, theirs.person_id).join(theirs, theirs.work_id == ours.work_id)
     yield "coauthor", "A", "A", ours.person_id, together.where(
-        shown(theirs.person_id, question), in_sight(ours.work_id),
+        shown(theirs.person_id, question), in_sight(ours.work_id), not_crowded(ours.work_id),
         theirs.person_id != ours.person_id,
     )  # fmt: skip
 
@@ -193,7 +201,7 @@ def _steps(question: GraphQuestion, target: str) -> Iterable[Step]:
 def _told(session: Session, question: GraphQuestion, way: list[str]) -> GraphSlice:
     """The path as a slice: nodes in its order, on a line, with the edges between one and the next."""
     described = describe(session, way)
-    following = {frozenset(pair) for pair in zip(way, way[1:], strict=False)}
+    following = {frozenset(pair) for pair in pairwise(way)}
     letters = by_letter(way)
     stated = question.elsewhere(letters["W"], letters["A"]) if _asks(question) else ()
     edges = tuple(

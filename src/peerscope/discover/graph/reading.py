@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import aliased
 
 from peerscope.discover.graph_shapes import TYPES, GraphQuestion, split_key
-from peerscope.record.models import Institution, Person, Topic, Venue, Work
+from peerscope.record.models import Authorship, Institution, Person, Topic, Venue, Work
 
 NAMED: dict[str, type[Person | Topic | Institution | Venue]] = {
     "A": Person,
@@ -20,6 +21,20 @@ NAMED: dict[str, type[Person | Topic | Institution | Venue]] = {
 
 COMMON_TOPIC = 2_000
 """A topic that more works carry says little about any two of them, and joins none as `same_topic`."""
+
+
+CROWD = 50
+"""A work of more authors joins no two of them as coauthors: pairs would be thousands, and say little."""
+
+
+def not_crowded(work_id: Any) -> ColumnElement[bool]:
+    """Whether the work has at most `CROWD` authors: one look into an index, not into the work's wide row."""
+    more = aliased(Authorship)
+    return ~(
+        select(more.id)
+        .where(more.work_id == work_id, more.position >= CROWD)
+        .correlate_except(more)
+    ).exists()
 
 
 def in_sight(work_id: Any) -> ColumnElement[bool]:

@@ -159,7 +159,7 @@ def reproduced(stated: Iterable[Stated]) -> dict[str, str]:
     """What attempts found of works' claims, by the key of the work."""
     found: dict[str, str] = {}
     for one in stated:
-        if one.kind == "reproduced":
+        if one.kind == "reproduced" and one.person is None:
             found.setdefault(f"W{one.work}", one.reason)
     return found
 
@@ -216,6 +216,8 @@ def expansion(
     there = [key for key in there if key not in hidden]
     stated = _stated(question, by_letter(there))
     edges = edges_among(session, question, Ends.of(there, fresh), meaning, close, stated)
+    joined = {end for edge in edges for end in (edge.source, edge.target)}
+    fresh = [key for key in fresh if key in joined]
     nodes = placed(
         [question.key, *fresh],
         [edge for edge in edges if {edge.source, edge.target} <= {question.key, *fresh}],
@@ -223,7 +225,7 @@ def expansion(
         reproduced(stated),
     )
     return GraphSlice(
-        _around_middle(nodes), tuple(edges), len(more) > len(fresh), fingerprint(fresh, edges)
+        _around_middle(nodes), tuple(edges), len(more) > question.limit, fingerprint(fresh, edges)
     )
 
 

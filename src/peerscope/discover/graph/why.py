@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from peerscope.discover.graph.edges import LEAST_COCITED, LEAST_ON_TOPIC, said
 from peerscope.discover.graph.meaning import Meaning
-from peerscope.discover.graph.reading import COMMON_TOPIC, in_sight
+from peerscope.discover.graph.reading import COMMON_TOPIC, in_sight, not_crowded
 from peerscope.discover.graph.slices import describe
 from peerscope.discover.graph_shapes import (
     ELSEWHERE,
@@ -30,6 +30,7 @@ from peerscope.discover.neighbours import (
     people_in_meaning,
     topics_in_meaning,
 )
+from peerscope.discover.together import Question
 from peerscope.record.models import (
     Authorship,
     AuthorshipInstitution,
@@ -76,7 +77,7 @@ def why(
     if found is None:
         return None
     strength, proofs, total, *told = found
-    weight, reason = (KINDS[kind].weight, told[0]) if told else said(kind, strength)
+    weight, reason = (KINDS[kind].weight, told[0]) if told else said(kind, strength, letter)
     edge = GraphEdge(source, target, kind, round(weight, 4), reason)
     return GraphWhy(edge, (labels[source][0], labels[target][0]), tuple(proofs), total)
 
@@ -97,7 +98,7 @@ def _from(name: str, key: str | None) -> str:
     return f"{name}, record {key}" if key else name
 
 
-def _sourced(statement: Select[Any], source_id: Any, work_id: Any) -> Select[Any]:
+def _sourced(statement: Question, source_id: Any, work_id: Any) -> Question:
     """A statement with the name of its source and the key of the record there as last columns."""
     key = (
         select(func.min(SourceRecord.key))
@@ -136,7 +137,7 @@ def _coauthor(
         .join(one, one.work_id == Work.id)
         .join(other, other.work_id == Work.id)
         .where(one.person_id == question.id, other.person_id == number)
-        .where(Work.deleted_at.is_(None))
+        .where(Work.deleted_at.is_(None), not_crowded(Work.id))
         .order_by(Work.publication_year.desc(), Work.id, one.position, other.position)
     )
     rows = session.execute(_sourced(statement, one.source_id, Work.id)).all()
@@ -307,22 +308,26 @@ def _near(
         cosine = float(vectors[0] @ vectors[1])
         text = f"Cosine {cosine:.3f} between what this site's search read of both, title and text."
         return (cosine, [Proof(text, "", SITE)], 1) if cosine > 0 else None
-    for one, other in ((question.id, number), (number, question.id)):
-        close = _closest(session, question.entity, one, other, meaning)
-        if close:
-            labels = describe(session, [f"W{work}" for work, _ in close])
-            proofs = [
-                Proof(
-                    f"{labels[f'W{work}'][0]}: cosine {cosine:.3f} to the mean of {PERSON_WORKS} "
-                    "works at most of the other",
-                    f"/works/W{work}",
-                    SITE,
-                )
-                for work, cosine in close
-                if f"W{work}" in labels
-            ]
-            return close[0][1], proofs[:MOST_PROOFS], len(proofs)
-    return None
+    close = [
+        (ours, work, cosine)
+        for ours, one, other in (
+            (question.key, question.id, number),
+            (f"{question.entity}{number}", number, question.id),
+        )
+        for work, cosine in _closest(session, question.entity, one, other, meaning)
+    ]
+    labels = describe(session, [f"W{work}" for _, work, _ in close])
+    proofs = [
+        Proof(
+            f"{labels[f'W{work}'][0]}: cosine {cosine:.3f} to the mean of {PERSON_WORKS} works at "
+            f"most of {ours}",
+            f"/works/W{work}",
+            SITE,
+        )
+        for ours, work, cosine in close
+        if f"W{work}" in labels
+    ]
+    return (1, proofs[:MOST_PROOFS], len(proofs)) if proofs else None
 
 
 def _closest(
