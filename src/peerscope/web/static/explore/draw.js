@@ -9,7 +9,9 @@ import { programs, SHAPES } from "./programs.js";
 const WIDE = 1.45; // the picture is wider than high, as those of the server
 const PER_FRAME = 400; // nodes or edges that are changed before the browser may draw
 const LABEL = 34;
+const DENSE = 1500; // edges from which they are drawn as plain lines
 const QUIET = 3000; // edges from which they are left out while the view moves
+const NEAR = 7; // pixels from an edge that a click may miss it by
 const COLOURS = ["w", "a", "t", "i", "s", "edge", "ink", "soft", "sheet", "accent", "line"];
 const LETTER = /** @type {Object<string, string>} */ ({ work: "w", person: "a", topic: "t", institution: "i", venue: "s" });
 const EDGE_COLOUR = /** @type {Object<string, string>} */ ({
@@ -42,7 +44,7 @@ export class Canvas {
   /**
    * @param {HTMLElement} container
    * @param {{node: (key: string) => void, open: (key: string) => void, edge: (key: string) => void,
-   *   stage: () => void, moved: (key: string, x: number, y: number) => void, drawn: () => void}} told
+   *   moved: (key: string, x: number, y: number) => void, drawn: () => void}} told
    */
   constructor(container, told) {
     const { Sigma, graphology } = /** @type {any} */ (window);
@@ -54,12 +56,13 @@ export class Canvas {
     this.taken = /** @type {number[][]} */ ([]);
     this.following = Promise.resolve();
     this.scale = 1;
-    const { Shape, Line } = programs(Sigma.rendering, Sigma.utils.floatColor);
+    this.dense = false;
+    const { Shape, Line, Thin } = programs(Sigma.rendering, Sigma.utils.floatColor);
     this.sigma = new Sigma(this.graph, container, {
       allowInvalidContainer: true,
       nodeProgramClasses: { shape: Shape }, defaultNodeType: "shape",
-      edgeProgramClasses: { line: Line }, defaultEdgeType: "line",
-      minEdgeThickness: 1, stagePadding: 36, zIndex: true, enableEdgeEvents: true,
+      edgeProgramClasses: { line: Line, thin: Thin }, defaultEdgeType: "line",
+      minEdgeThickness: 1, stagePadding: 36, zIndex: true, enableEdgeEvents: false, dragTimeout: 300,
       minCameraRatio: 0.02, maxCameraRatio: 8,
       labelFont: getComputedStyle(document.body).fontFamily, labelSize: 12,
       labelDensity: 0.6, labelGridCellSize: 110, labelRenderedSizeThreshold: 4.5,
@@ -102,8 +105,10 @@ export class Canvas {
     on("upStage", drop);
     on("clickNode", ({ node }) => { if (!moved) told.node(node); moved = false; });
     on("doubleClickNode", ({ node, event }) => { event.preventSigmaDefault(); told.open(node); });
-    on("clickEdge", ({ edge }) => told.edge(edge));
-    on("clickStage", () => told.stage());
+    on("clickStage", ({ event }) => {
+      const edge = this.edgeAt(event.x, event.y);
+      if (edge) told.edge(edge);
+    });
     on("enterNode", () => container.classList.add("over"));
     on("leaveNode", () => container.classList.remove("over"));
     const again = () => { this.colours = theme(); this.sigma.refresh({ skipIndexation: true }); };
@@ -123,6 +128,7 @@ export class Canvas {
   async changed(picture, shown, marks) {
     this.shown = shown;
     this.marks = marks;
+    this.dense = picture.edges.size > DENSE;
     const quiet = picture.edges.size > QUIET;
     if (this.sigma.getSetting("hideEdgesOnMove") !== quiet) this.sigma.setSetting("hideEdgesOnMove", quiet);
     let done = 0;
@@ -145,7 +151,7 @@ export class Canvas {
       this.graph[add](edge.key, edge.source, edge.target, { kind: edge.kind, type: "line", size: 1 });
       await step();
     }
-    this.sigma.refresh({ skipIndexation: true });
+    this.sigma.refresh();
   }
 
   /** Show another selection; nothing else changes. @param {Marks} marks */
@@ -174,7 +180,7 @@ export class Canvas {
     const onPath = path !== null && path.edges.has(key);
     const mine = at !== null && this.graph.extremities(key).includes(at);
     return {
-      ...data, hidden: !this.shown.edges.has(key),
+      ...data, hidden: !this.shown.edges.has(key), type: this.dense && !onPath ? "thin" : "line",
       color: onPath ? colours.accent : mine ? colours.ink : colours[EDGE_COLOUR[data.kind] || "edge"],
       size: onPath ? 4 : mine ? 1.6 : 1, zIndex: onPath ? 3 : mine ? 2 : 1,
     };
@@ -258,6 +264,24 @@ export class Canvas {
     if (!at || (at.x > 40 && at.x < width - 120 && at.y > 40 && at.y < height - 40)) return;
     const { x, y } = this.graph.getNodeAttributes(key);
     this.go(this.framed(x, y));
+  }
+
+  /**
+   * The edge under a point of the window. Sigma would draw every edge a second time to know it; this looks once.
+   * @param {number} x @param {number} y @returns {string|null}
+   */
+  edgeAt(x, y) {
+    let found = /** @type {string|null} */ (null);
+    let least = NEAR;
+    for (const key of this.shown.edges) {
+      const [one, two] = this.graph.extremities(key).map((/** @type {string} */ end) =>
+        this.sigma.graphToViewport(this.graph.getNodeAttributes(end)));
+      const [dx, dy] = [two.x - one.x, two.y - one.y];
+      const along = Math.min(1, Math.max(0, ((x - one.x) * dx + (y - one.y) * dy) / (dx * dx + dy * dy || 1)));
+      const away = Math.hypot(one.x + along * dx - x, one.y + along * dy - y);
+      if (away < least) [found, least] = [key, away];
+    }
+    return found;
   }
 
   /** Where a node is in the window, and how large. @param {string} key */

@@ -136,7 +136,7 @@ export class Explorer {
       await library(this.root.dataset.graphology);
       await library(this.root.dataset.sigma);
       this.canvas = new Canvas(part("canvas"), {
-        node: (key) => this.select(key, true), open: (key) => this.expand(key), stage: () => {},
+        node: (key) => this.select(key, true), open: (key) => this.expand(key),
         edge: (key) => this.edge(key), drawn: () => this.place(),
         moved: (key, x, y) => this.pinned(key, [rounded(x), rounded(y)], "moved"),
       });

@@ -42,8 +42,9 @@ export function toFragment(state) {
   if (state.expanded.length) {
     parts.push("expanded=" + state.expanded.map((one) => one.key + (one.keep ? "*" : "")).join(","));
   }
-  const off = [...state.offTypes, ...state.offKinds];
-  if (off.length) parts.push("off=" + off.join(","));
+  // A type and a kind can have the same name, so each has its own part.
+  if (state.offTypes.length) parts.push("nodes-off=" + state.offTypes.join(","));
+  if (state.offKinds.length) parts.push("links-off=" + state.offKinds.join(","));
   if (state.years[0] !== null || state.years[1] !== null) {
     parts.push(`years=${state.years.map((year) => year ?? "").join("-")}`);
   }
@@ -74,8 +75,8 @@ export function fromFragment(text) {
     seen.add(key);
     state.expanded.push({ key, keep: one.endsWith("*") });
   }
-  state.offTypes = TYPES.filter((type) => listed("off").includes(type));
-  state.offKinds = KINDS.filter((kind) => !TYPES.includes(kind) && listed("off").includes(kind));
+  state.offTypes = TYPES.filter((type) => listed("nodes-off").includes(type));
+  state.offKinds = KINDS.filter((kind) => listed("links-off").includes(kind));
   const years = /^(\d{1,4})?-(\d{1,4})?$/.exec(given.get("years") || "");
   if (years) state.years = [years[1] ? Number(years[1]) : null, years[2] ? Number(years[2]) : null];
   for (const one of listed("pins")) {
