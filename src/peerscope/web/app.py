@@ -39,6 +39,7 @@ from peerscope.web import (
     history,
     identity,
     leaving,
+    map,
     moderation,
     notices,
     openalex,
@@ -132,7 +133,7 @@ def create_app(
         graph_api, openalex, claims_api, api, badges, claims, harvest, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
         collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds, explore,
-        pages,
+        map, pages,
     ):  # fmt: skip
         app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)
