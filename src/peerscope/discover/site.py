@@ -23,7 +23,9 @@ from peerscope.discover.catalogue import items_of
 from peerscope.discover.feed import asker_of, feed
 from peerscope.discover.graph import Meaning, expansion, path_between, slice_of, why
 from peerscope.discover.graph_shapes import (
+    ELSEWHERE,
     MOST_ON_PAGE,
+    ON_PATHS,
     GraphPath,
     GraphQuestion,
     GraphSlice,
@@ -149,13 +151,17 @@ class SiteDiscovery:
         return self._once(("near", entity, id, limit), state, made)
 
     def graph_slice(self, entity: str, id: int, limit: int = 60) -> GraphSlice:
-        """The graph around an entity, laid out; kept until the record or the bundle changes."""
+        """The graph around an entity, laid out; kept until the record or the bundle changes.
+
+        For the entity's own page, which is to stay small: what the record states, and works near to a work.
+        """
         state = self._current()
+        kinds = ON_PATHS - ELSEWHERE | ({"near"} if entity == "W" else set())
 
         def made() -> GraphSlice:
-            question = GraphQuestion(entity, id, min(limit, MOST_ON_PAGE))
+            question = GraphQuestion(entity, id, min(limit, MOST_ON_PAGE), frozenset(kinds))
             with self._database.session() as session:
-                return slice_of(session, question, self._meaning(state))
+                return slice_of(session, question, Meaning(self._near(state)))
 
         return self._once(("slice", entity, id, limit), state, made)
 

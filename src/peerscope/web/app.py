@@ -35,6 +35,7 @@ from peerscope.web import (
     follows,
     for_you,
     graph_api,
+    graph_pages,
     harvest,
     history,
     identity,
@@ -130,7 +131,8 @@ def create_app(
     app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for room in (
-        graph_api, openalex, claims_api, api, badges, claims, harvest, history, accounts, identity, trust,
+        graph_api, graph_pages,
+        openalex, claims_api, api, badges, claims, harvest, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
         collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds, explore,
         map, pages,

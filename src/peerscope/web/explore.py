@@ -14,7 +14,6 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy.orm import Session
 
-from peerscope.discover.graph_shapes import KINDS as EDGE_KINDS
 from peerscope.discover.graph_shapes import TYPES
 from peerscope.discover.shapes import SearchFilters
 from peerscope.record.models import Institution, Person, Topic, Venue, Work
@@ -85,7 +84,6 @@ def explore(request: Request, centre: str = "", q: str = "") -> Response:
             q="",
             slice=site.discovery.graph_slice(letter, number, DRAWN),
             types=TYPES,
-            edge_kinds=EDGE_KINDS.values(),
             sizes=FIRST_SIZES,
             ceilings=CEILINGS,
         )  # fmt: skip

@@ -264,7 +264,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             person=page.person,
             followed=followed(request, f"A{number}"),
             near=site.discovery.neighbours("A", number, 8),
-            slice=site.discovery.graph_slice("A", number, 50),
+            slice=site.discovery.graph_slice("A", number, 44),
             sort=_sort(given.get("sort")),
             name_key=_name_key(session, page.person),
             runs=runs_of(site.overview, page.works_by),

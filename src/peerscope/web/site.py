@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from peerscope import __version__
 from peerscope.community import Community
 from peerscope.discover import Discovery
+from peerscope.discover.graph_shapes import KINDS as EDGE_KINDS
 from peerscope.discover.maps import SiteMaps
 from peerscope.discover.readers import Readers
 from peerscope.discover.results import TYPE_LABELS
@@ -82,6 +83,7 @@ def _environment(settings: Settings) -> Environment:
         "static": {name: static_address(name) for name in _static_files()},
         "places": PLACES,
         "kinds": KINDS,
+        "edge_kinds": EDGE_KINDS,
         "outside": OUTSIDE,
         "type_labels": TYPE_LABELS,
         "Known": Known,
