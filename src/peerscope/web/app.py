@@ -33,6 +33,7 @@ from peerscope.web import (
     claims_api,
     collections,
     dumps,
+    explore,
     feeds,
     follows,
     for_you,
@@ -147,19 +148,14 @@ def create_app(
     app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for router in (
-        own_api.router,
-        graph_api.router,
-        claims_api.router,
-        api.router,
-        openalex.router,
-        api.old,
-    ):
+        own_api.router, graph_api.router, claims_api.router, api.router, openalex.router, api.old,
+    ):  # fmt: skip
         app.include_router(router)
     for room in (
         graph_pages, badges, cite, mcp, claims, harvest, dumps, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
         collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds,
-        map, pages,
+        explore, map, pages,
     ):  # fmt: skip
         app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)
@@ -182,4 +178,7 @@ async def _headers(
         response.headers.setdefault("Strict-Transport-Security", ENCRYPTED_ONLY)
     if request.url.path.startswith("/static/") and "v" in request.query_params:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    elif request.url.path.startswith("/static/"):
+        # Modules import one another without a version: a browser asks whether they changed.
+        response.headers["Cache-Control"] = "no-cache"
     return response

@@ -65,7 +65,7 @@ SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
 NOT_FOR_ROBOTS = (
-    "/search", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me", "/join",
+    "/search", "/explore", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me", "/join",
     "/sign-in", "/map?", "/map/",
     "/reset", "/vouch/", "/api/", "/dumps/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
     "/embed/",
