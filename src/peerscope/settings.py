@@ -49,6 +49,13 @@ class Settings(BaseSettings):
         oidc_label: What the button says of it.
         oidc_federation: Domain of the institution whose provider it is: signing in there shows that somebody
             belongs to it. Empty where it shows nothing.
+        contact: E-mail address of the operator, told to the services that records are fetched from.
+        crossref_api: Where records of DOIs are fetched from; empty means nowhere, here and below.
+        datacite_api: Where DOIs are looked for that Crossref does not know.
+        arxiv_api: Where arXiv's records are fetched from.
+        orcid_api: Where public records of people are fetched from.
+        openalex_api: Where OpenAlex's works are fetched from.
+        openalex_key: Of this site at OpenAlex, which answers nobody without one.
     """
 
     model_config = SettingsConfigDict(env_prefix="PEERSCOPE_", extra="ignore")
@@ -82,6 +89,14 @@ class Settings(BaseSettings):
     oidc_label: str = "your institution"
     oidc_federation: str = Field(default="", pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)+)?$")
 
+    contact: str = Field(default="", pattern=r"^([!-'*-;=?A-~]+@[A-Za-z0-9.-]+)?$")
+    crossref_api: str = "https://api.crossref.org"
+    datacite_api: str = "https://api.datacite.org"
+    arxiv_api: str = "https://export.arxiv.org"
+    orcid_api: str = "https://pub.orcid.org"
+    openalex_api: str = "https://api.openalex.org"
+    openalex_key: SecretStr = SecretStr("")
+
     @property
     def record_url(self) -> str:
         """SQLAlchemy address of the record."""
@@ -96,6 +111,11 @@ class Settings(BaseSettings):
     def bundles(self) -> Path:
         """Folder of the search bundles."""
         return self.home / "bundles"
+
+    @property
+    def maps(self) -> Path:
+        """Folder of the maps of the bundles."""
+        return self.home / "maps"
 
     @property
     def encodings(self) -> Path:

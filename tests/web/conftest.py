@@ -17,6 +17,7 @@ import uvicorn
 from fastapi.testclient import TestClient
 
 from peerscope.discover import SiteDiscovery
+from peerscope.discover.maps import make_map
 from peerscope.discover.pipeline import publish_site, train_site
 from peerscope.record import Database, ingest, refresh_counts, resolve_people
 from peerscope.record.importers import importer_for
@@ -78,6 +79,7 @@ def site(tmp_path_factory) -> Iterator[tuple[Settings, Database, SiteDiscovery]]
     refresh_counts(database)
     train_site(settings, database, lambda *_: None)
     assert publish_site(settings, database, lambda *_: None).published
+    assert make_map(settings, database, lambda *_: None).made
     Store(settings.reproductions).take_shipped()
     discovery = SiteDiscovery(database, settings.bundles)
     yield settings, database, discovery

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from peerscope.discover.maps import MapStore
 from peerscope.reproduce.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -20,6 +21,7 @@ PLACES = [
     "for you", "history", "gone",
     "sign in", "join", "reset",
     "claim on a record", "correct", "privacy",
+    "map", "map closer", "map region",
 ]  # fmt: skip
 
 
@@ -60,6 +62,9 @@ def places(numbers, site) -> dict[str, str]:
         "claim on a record": f"{person}/claim",
         "correct": f"{person}/correct",
         "privacy": "/privacy",
+        "map": "/map?q=contrastive&colour=type",
+        "map closer": f"/map?work=W{numbers['work:Dual Temperature Helps Contras']}",
+        "map region": f"/map/regions/{MapStore(site[0].maps).about(MapStore(site[0].maps).bundles()[-1]).id}/1",
         "claim": "/claims/simsiam-9",
         "attempt": f"/attempts/{Store(site[0].reproductions).attempts()[0].id}",
     }

@@ -25,6 +25,7 @@ from peerscope.community.hearing import follow_news
 from peerscope.community.openid import check_settings
 from peerscope.discover import SiteDiscovery
 from peerscope.discover.improving import improving
+from peerscope.discover.maps.background import mapping
 from peerscope.discover.pipeline import figures_file
 from peerscope.discover.readers import Readers
 from peerscope.discover.retrain import Retraining
@@ -70,6 +71,7 @@ def serve_site(settings: Settings, database: Database) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with (
         improving(settings),
+        mapping(settings),
         _retraining(settings, database),
         _tending(community, database),
         _digesting(settings, community, database, discovery),

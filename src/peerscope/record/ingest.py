@@ -55,7 +55,7 @@ def ingest(
     location: str | None = None,
     name: str | None = None,
     licence: str | None = None,
-    rank: int = 0,
+    rank: int | None = None,
     made_by: str | None = None,
     digest: str | None = None,
 ) -> ImportReport:
@@ -70,8 +70,8 @@ def ingest(
         force: Read the file again although it was finished and has not changed.
         location: What identifies the source beside the importer; the absolute path by default.
         name: What to call the source; the file's name by default.
-        licence: Licence of the source's metadata, where known.
-        rank: Sources of higher rank are shown before others.
+        licence: Licence of the source's metadata, where known; by default what the importer says.
+        rank: Sources of higher rank are shown before others; by default what the importer says, or 0.
         made_by: Who has it read, as ``account:3``; ``None`` for the operator.
         digest: What tells this reading from others, where the bytes of the file do not say it all; at most
             64 characters.
@@ -93,8 +93,8 @@ def ingest(
                 covers=importer.covers,
                 location=location or str(Path(path).resolve()),
                 name=name or Path(path).name,
-                licence=licence,
-                rank=rank,
+                licence=licence if licence is not None else getattr(importer, "licence", None),
+                rank=rank if rank is not None else getattr(importer, "rank", 0),
             )
             run = open_run(connection, ids, source_id, digest, force, made_by)
             sources = read_sources(connection)
@@ -196,7 +196,8 @@ class Batch:
         if not fresh:
             return self._bad
         works = [work for work, _, _, _ in fresh]
-        matcher = Matcher(self._connection, self._source.id, works)
+        in_part = "authors_in_part" in self._source.covers
+        matcher = Matcher(self._connection, self._source.id, works, in_part=in_part)
         self._graves = Graves(self._connection, self._source.id, [work.key for work in works])
         new: dict[int, ParsedWork] = {}
         changed: dict[int, dict[tuple[int, str], ParsedWork]] = defaultdict(dict)

@@ -37,6 +37,7 @@ from peerscope.web import (
     history,
     identity,
     leaving,
+    map,
     moderation,
     notices,
     openalex,
@@ -129,7 +130,8 @@ def create_app(
     for room in (
         openalex, claims_api, api, badges, claims, harvest, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
-        collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds, pages,
+        collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds,
+        map, pages,
     ):  # fmt: skip
         app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)

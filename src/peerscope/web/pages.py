@@ -64,7 +64,7 @@ SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
 NOT_FOR_ROBOTS = (
     "/search", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me", "/join",
-    "/sign-in",
+    "/sign-in", "/map?", "/map/",
     "/reset", "/vouch/", "/api/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
 )  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}
@@ -204,6 +204,7 @@ def _work(request: Request, letter: str, number: int) -> Response:
             claims=site.overview.of_work(page.identifiers),
             meeting=of_work(request, session, number),
             near=site.discovery.neighbours("W", number, 8),
+            on_map=site.maps.has(number),
             slice=site.discovery.graph_slice("W", number, 40),
             jsonld=site.once(("linked", number, page.work.change_seq), lambda: _jsonld(session, number)),
         )  # fmt: skip

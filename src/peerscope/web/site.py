@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from peerscope import __version__
 from peerscope.community import Community
 from peerscope.discover import Discovery
+from peerscope.discover.maps import SiteMaps
 from peerscope.discover.readers import Readers
 from peerscope.discover.results import TYPE_LABELS
 from peerscope.record import Database
@@ -104,13 +105,16 @@ class Site:
     community: Community
     address: str = ""
     templates: Environment = field(init=False)
+    maps: SiteMaps = field(init=False)
     _made: OrderedDict[tuple[object, ...], Any] = field(default_factory=OrderedDict, init=False)
 
     def __post_init__(self) -> None:
         listens = f"http://{self.settings.host}:{self.settings.port}"
         self.address = (self.settings.base_url or self.address or listens).rstrip("/")
         self.templates = _environment(self.settings)
+        self.maps = SiteMaps(self.settings)
         self.templates.globals["is_hidden"] = self.is_hidden
+        self.templates.globals["mapped"] = lambda: self.maps.available
 
     def is_hidden(self, person_id: int | None) -> bool:
         """Whether a person's page is hidden, so that nothing should lead there."""
