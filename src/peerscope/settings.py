@@ -32,6 +32,8 @@ class Settings(BaseSettings):
             ``home``.
         sign_up: Who may join: ``open`` (anybody with an e-mail address) or ``closed`` (whom an admin sends a
             link).
+        adding: Who may add works from the page: ``moderators`` (and admins), or ``members`` (every account
+            with a confirmed address).
         people_noindex: Which people's pages ask search engines to leave them out: ``none``, ``unclaimed`` or
             ``all``; besides, an owner may ask for their own.
         mail_from: Sender of the site's mails.
@@ -73,6 +75,7 @@ class Settings(BaseSettings):
     digest_hours: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     community_url: str = ""
     sign_up: str = Field(default="open", pattern="^(open|closed)$")
+    adding: str = Field(default="moderators", pattern="^(moderators|members)$")
     people_noindex: str = Field(default="none", pattern="^(none|unclaimed|all)$")
     mail_from: str = ""
     smtp_host: str = ""

@@ -16,6 +16,7 @@ from peerscope.cli import (
     reports,
     reproducing,
     retrieval,
+    sources,
     stages,
     trust,
 )
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 stages.register(app)
 reports.register(app)
+sources.register(app)
 exporting.register(app)
 identity.register(app)
 retrieval.register(app)

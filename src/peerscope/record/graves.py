@@ -149,7 +149,9 @@ class Graves:
             row[0]
             for row in fetch_in(connection, stated, record.c.work_id, {r.work_id for r in rows})
         }
-        self._free: dict[str, int] = {row.key: row.work_id for row in rows if row.work_id not in taken}
+        self._free: dict[str, int] = {
+            row.key: row.work_id for row in rows if row.work_id not in taken
+        }
         self._stay = {row.work_id for row in rows if row.was_deleted}
         self._opened: set[int] = set()
         self._there = bool(rows)

@@ -77,13 +77,14 @@ def records_of(connection: Connection, works: Iterable[int]) -> list[Stated]:
     columns = (table.c.id, table.c.source_id, table.c.key, table.c.work_id, table.c.note)
     query = select(*columns, table.c.payload)
     rows = fetch_in(connection, query, table.c.work_id, sorted(set(works)))
-    found = [Stated(*row[:5], load_payload(row[5])) for row in rows]
+    found = [
+        Stated(row.id, row.source_id, row.key, row.work_id, row.note, load_payload(row.payload))
+        for row in rows
+    ]
     return sorted(found, key=lambda one: one.id)
 
 
-def joined_from(
-    records: Iterable[Stated], sources: Mapping[int, SourceInfo]
-) -> dict[int, Joined]:
+def joined_from(records: Iterable[Stated], sources: Mapping[int, SourceInfo]) -> dict[int, Joined]:
     """Works as some records state them together."""
     stated: dict[int, list[Statement]] = defaultdict(list)
     for one in records:

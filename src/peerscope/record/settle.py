@@ -135,8 +135,10 @@ def _named_by(connection: Connection, kind: _Kind, source_id: int) -> list[int]:
 
 
 def _linked_from(connection: Connection, kind: _Kind, works: list[int]) -> list[int]:
-    entity, work = list(kind.linked.selected_columns)
-    return _given(connection, kind, {row[0] for row in fetch_in(connection, kind.linked, work, works)})
+    work = list(kind.linked.selected_columns)[1]
+    return _given(
+        connection, kind, {row[0] for row in fetch_in(connection, kind.linked, work, works)}
+    )
 
 
 def _given(connection: Connection, kind: _Kind, numbers: set[int]) -> list[int]:

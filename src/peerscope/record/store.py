@@ -197,9 +197,9 @@ class Store:
 
     def _update_ids(self, works: Mapping[int, Joined]) -> None:
         ident = table_of(Identifier)
-        query = select(
-            ident.c.entity_id, ident.c.scheme, ident.c.value, ident.c.source_id
-        ).where(ident.c.entity == "W")
+        query = select(ident.c.entity_id, ident.c.scheme, ident.c.value, ident.c.source_id).where(
+            ident.c.entity == "W"
+        )
         held: dict[int, dict[Pair, int]] = defaultdict(dict)
         for work_id, scheme, value, source in fetch_in(
             self._connection, query, ident.c.entity_id, works

@@ -26,6 +26,7 @@ from peerscope.web import (
     accounts,
     api,
     badges,
+    bring,
     claiming,
     claims,
     claims_api,
@@ -50,6 +51,7 @@ from peerscope.web import (
     reactions,
     reviews,
     saves,
+    sources,
     talk,
     trust,
 )
@@ -131,7 +133,7 @@ def create_app(
         openalex, claims_api, api, badges, claims, harvest, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
         collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds,
-        map, pages,
+        map, bring, sources, pages,
     ):  # fmt: skip
         app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)
