@@ -27,6 +27,7 @@ from peerscope.web import (
     accounts,
     api,
     badges,
+    bring,
     cite,
     claiming,
     claims,
@@ -58,6 +59,7 @@ from peerscope.web import (
     reactions,
     reviews,
     saves,
+    sources,
     talk,
     trust,
 )
@@ -155,7 +157,7 @@ def create_app(
         graph_pages, badges, cite, mcp, claims, harvest, dumps, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
         collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds,
-        explore, map, pages,
+        explore, map, bring, sources, pages,
     ):  # fmt: skip
         app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)

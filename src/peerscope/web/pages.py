@@ -65,8 +65,8 @@ SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
 NOT_FOR_ROBOTS = (
-    "/search", "/explore", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me", "/join",
-    "/sign-in", "/map?", "/map/",
+    "/search", "/explore", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me",
+    "/join", "/sign-in", "/map?", "/map/",
     "/reset", "/vouch/", "/api/", "/dumps/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
     "/embed/",
 )  # fmt: skip
