@@ -14,6 +14,7 @@ from peerscope.record.importers.arxiv import ArxivImporter
 from peerscope.record.importers.bibtex import BibtexImporter
 from peerscope.record.importers.crossref import CrossrefImporter
 from peerscope.record.importers.csl import CslImporter
+from peerscope.record.importers.dump import DumpImporter, is_dumped
 from peerscope.record.importers.json_elements import elements
 from peerscope.record.importers.jsonl import JsonLinesImporter
 from peerscope.record.importers.openalex import OpenAlexImporter, is_part, looks_like
@@ -36,6 +37,7 @@ IMPORTERS: dict[str, type[Any]] = {
         BibtexImporter,
         CrossrefImporter,
         CslImporter,
+        DumpImporter,
         JsonLinesImporter,
         OpenAlexImporter,
         OrcidImporter,
@@ -130,6 +132,8 @@ def _openalex(start: bytes) -> bool:
 
 
 def _json_lines(path: str, text: bytes) -> Importer:
+    if is_dumped(text):
+        return DumpImporter(path)
     first = _first_object(text)
     if first is None or looks_like(first):
         # a first line longer than what was read can only be a large work object
