@@ -134,6 +134,11 @@ class Settings(BaseSettings):
         return self.home / "encodings"
 
     @property
+    def styles(self) -> Path:
+        """Folder of the operator's own citation styles (``NAME.csl``); need not be there."""
+        return self.home / "styles"
+
+    @property
     def dumps(self) -> Path:
         """Folder of the dumps, one folder each."""
         return self.home / "dumps"

@@ -102,8 +102,8 @@ def test_what_came_by_id_joins_the_work_of_a_bibliography(get, sqlite, tmp_path)
     with sqlite.session() as session:
         (work,) = parsed_works(session)
     assert work.abstract and [notice.kind for notice in work.notices] == [
-        "retraction",
         "correction",
+        "retraction",
     ]
 
 

@@ -83,8 +83,8 @@ def test_a_crossref_work_in_full(put) -> None:
     ]
     assert [(v.kind, v.ids) for v in work.versions] == [("preprint", {"arxiv": "2103.00001"})]
     assert [(n.kind, n.date, n.url) for n in work.notices] == [
-        ("retraction", "2023-04-22", "https://doi.org/10.5555/notice"),
         ("correction", "2022-01", "https://doi.org/10.5555/corr"),
+        ("retraction", "2023-04-22", "https://doi.org/10.5555/notice"),
     ]
     # counts and dates of indexing change with every answer and are no statements about the work
     assert work.extra == {}
@@ -357,7 +357,8 @@ API = [
 
 @pytest.mark.parametrize(
     "content",
-    [API, [samples.ITEM, samples.NOTE], samples.BETTER_BIBTEX, samples.ITEM,
+    [API, [samples.ITEM, samples.NOTE], samples.BETTER_BIBTEX, dict(sorted(samples.BETTER_BIBTEX.items())),
+     {"items": [samples.ITEM, samples.NOTE]}, samples.ITEM,
      "\n".join(json.dumps(one) for one in API)],
 )  # fmt: skip
 def test_items_of_zotero(put, content) -> None:

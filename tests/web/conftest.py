@@ -140,6 +140,12 @@ def served(application) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def serve():
+    """`served`, for tests with an application of their own."""
+    return served
+
+
+@pytest.fixture(scope="session")
 def address(site) -> Iterator[str]:
     with served(create_app(*site)) as found:
         yield found

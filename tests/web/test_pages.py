@@ -29,6 +29,9 @@ def entity_pages(numbers) -> dict[str, str]:
         "topic": f"/topics/T{numbers['topic:Contrastive learning']}",
         "institution": f"/institutions/I{numbers['place:Facebook AI Research']}",
         "venue": f"/venues/S{numbers['venue:CVPR']}",
+        "reference": f"/works/W{numbers['work:Dual Temperature Helps Contras']}/cite",
+        "references": f"/people/A{numbers['person:Quentin Xavier Prolific']}/cite",
+        "badges": f"/embed/A{numbers['person:Kang Zhang']}",
     }
 
 

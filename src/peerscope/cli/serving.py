@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import anyio
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -35,6 +36,7 @@ from peerscope.retrieval.files.models import ServedModels
 from peerscope.settings import Settings
 from peerscope.web import create_app
 from peerscope.web.feeds import searching
+from peerscope.web.mcp import serve_stdio
 from peerscope.web.servable import create_servable_app
 
 log = logging.getLogger(__name__)
@@ -79,6 +81,19 @@ def serve_site(settings: Settings, database: Database) -> None:
         _dumping(settings),
     ):
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def answer_assistant(settings: Settings, database: Database) -> None:
+    """Answer the assistant that started this process on standard input and output, until it ends.
+
+    Raises:
+        ValueError: The bundle in service cannot be read, or settings contradict each other.
+    """
+    check_settings(settings)
+    discovery = SiteDiscovery(database, settings.bundles, settings.index)
+    discovery.status()
+    app = create_app(settings, database, discovery, Readers(settings.readers))
+    anyio.run(serve_stdio, app.state.site)
 
 
 @contextmanager

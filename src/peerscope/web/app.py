@@ -27,6 +27,7 @@ from peerscope.web import (
     accounts,
     api,
     badges,
+    cite,
     claiming,
     claims,
     claims_api,
@@ -40,6 +41,7 @@ from peerscope.web import (
     identity,
     leaving,
     map,
+    mcp,
     moderation,
     notices,
     openalex,
@@ -136,16 +138,16 @@ def create_app(
     )
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=PACKED)
     app.middleware("http")(see_visitor)
-    app.add_middleware(
-        ApiBounds, allowance=Allowance(settings.api_rate) if settings.api_rate else None
-    )
+    # Assistants ask within the same bounds (`mcp`).
+    app.state.allowance = Allowance(settings.api_rate) if settings.api_rate else None
+    app.add_middleware(ApiBounds, allowance=app.state.allowance)
     app.middleware("http")(_headers)
     app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for router in (own_api.router, claims_api.router, api.router, openalex.router, api.old):
         app.include_router(router)
     for room in (
-        badges, claims, harvest, dumps, history, accounts, identity, trust,
+        badges, cite, mcp, claims, harvest, dumps, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
         collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds,
         map, pages,
