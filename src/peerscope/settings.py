@@ -37,6 +37,8 @@ class Settings(BaseSettings):
             ``home``.
         sign_up: Who may join: ``open`` (anybody with an e-mail address) or ``closed`` (whom an admin sends a
             link).
+        adding: Who may add works from the page: ``moderators`` (and admins), or ``members`` (every account
+            with a confirmed address).
         people_noindex: Which people's pages ask search engines to leave them out: ``none``, ``unclaimed`` or
             ``all``; besides, an owner may ask for their own.
         mail_from: Sender of the site's mails.
@@ -84,6 +86,7 @@ class Settings(BaseSettings):
     )
     community_url: str = ""
     sign_up: str = Field(default="open", pattern="^(open|closed)$")
+    adding: str = Field(default="moderators", pattern="^(moderators|members)$")
     people_noindex: str = Field(default="none", pattern="^(none|unclaimed|all)$")
     mail_from: str = ""
     smtp_host: str = ""

@@ -17,6 +17,7 @@ from peerscope.cli import (
     reports,
     reproducing,
     retrieval,
+    sources,
     stages,
     trust,
 )
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 stages.register(app)
 reports.register(app)
+sources.register(app)
 exporting.register(app)
 dumping.register(app)
 identity.register(app)

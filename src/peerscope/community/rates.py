@@ -28,6 +28,7 @@ RULES = {
     "reply": "50 per day",
     "reaction": "100 per day",
     "collection": "30 per day",  # made or forked
+    "add": "40 per day",  # files, pastes and lists of identifiers brought to be imported
     "collection.invite": "30 per day",
     "write": "120 per 10 minute",
     "write.day": "1500 per day",

@@ -59,13 +59,18 @@ class Source(Base):
 
 
 class ImportRun(Base):
-    """One reading of a source; ``position`` counts the records of committed batches (resume point)."""
+    """One reading or withdrawal of a source; ``position`` counts the records of committed batches.
+
+    ``state`` is ``running``, ``done`` or ``abandoned`` for a reading (``position`` is where it goes on), and
+    ``withdrawing`` or ``withdrawn`` for a withdrawal (``position`` counts the records that went).
+    ``made_by`` says who had it done: ``account:3``, or ``None`` for the operator.
+    """
 
     __tablename__ = "import_run"
     id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     source_id: Mapped[int] = mapped_column(ForeignKey("source.id"), index=True)
     sha256: Mapped[str] = mapped_column(String(64))
-    state: Mapped[str] = mapped_column(String(16))  # running, done
+    state: Mapped[str] = mapped_column(String(16))
     position: Mapped[int] = mapped_column(BigInt, default=0)
     added: Mapped[int] = mapped_column(BigInt, default=0)
     updated: Mapped[int] = mapped_column(BigInt, default=0)
@@ -73,6 +78,7 @@ class ImportRun(Base):
     quarantined: Mapped[int] = mapped_column(BigInt, default=0)
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    made_by: Mapped[str | None] = mapped_column(Text)
 
 
 class Quarantine(Base):
@@ -177,6 +183,22 @@ class SourceRecord(Base):
     run_id: Mapped[int | None] = mapped_column(BigInt)
     note: Mapped[str | None] = mapped_column(Text)
     retrieved_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class Withdrawn(Base):
+    """Where a record of a withdrawn source was, so that the same record finds its work again.
+
+    ``people`` is there where the work went with it: a JSON list of (authorship, position, person, hash of
+    the name key), numbers only. ``was_deleted`` marks works that somebody had deleted before: these stay
+    deleted when their source comes back.
+    """
+
+    __tablename__ = "withdrawn"
+    source_id: Mapped[int] = mapped_column(ForeignKey("source.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    work_id: Mapped[int] = mapped_column(ForeignKey("work.id"), index=True)
+    was_deleted: Mapped[bool] = mapped_column(Boolean, default=False)
+    people: Mapped[str | None] = mapped_column(Text)
 
 
 class Identifier(Base):

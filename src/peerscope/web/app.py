@@ -27,15 +27,19 @@ from peerscope.web import (
     accounts,
     api,
     badges,
+    bring,
     cite,
     claiming,
     claims,
     claims_api,
     collections,
     dumps,
+    explore,
     feeds,
     follows,
     for_you,
+    graph_api,
+    graph_pages,
     harvest,
     history,
     identity,
@@ -55,6 +59,7 @@ from peerscope.web import (
     reactions,
     reviews,
     saves,
+    sources,
     talk,
     trust,
 )
@@ -144,13 +149,15 @@ def create_app(
     app.middleware("http")(_headers)
     app.add_middleware(HeadAsGet)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    for router in (own_api.router, claims_api.router, api.router, openalex.router, api.old):
+    for router in (
+        own_api.router, graph_api.router, claims_api.router, api.router, openalex.router, api.old,
+    ):  # fmt: skip
         app.include_router(router)
     for room in (
-        badges, cite, mcp, claims, harvest, dumps, history, accounts, identity, trust,
+        graph_pages, badges, cite, mcp, claims, harvest, dumps, history, accounts, identity, trust,
         openid, passkeys, account_settings, proofs, claiming, profile, privacy, follows, saves,
         collections, reactions, reviews, talk, for_you, leaving, notices, moderation, feeds,
-        map, pages,
+        explore, map, bring, sources, pages,
     ):  # fmt: skip
         app.include_router(room.router)
     app.add_exception_handler(HTTPException, http_error)
@@ -173,4 +180,7 @@ async def _headers(
         response.headers.setdefault("Strict-Transport-Security", ENCRYPTED_ONLY)
     if request.url.path.startswith("/static/") and "v" in request.query_params:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    elif request.url.path.startswith("/static/"):
+        # Modules import one another without a version: a browser asks whether they changed.
+        response.headers["Cache-Control"] = "no-cache"
     return response

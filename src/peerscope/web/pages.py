@@ -65,8 +65,8 @@ SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
 NOT_FOR_ROBOTS = (
-    "/search", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me", "/join",
-    "/sign-in", "/map?", "/map/",
+    "/search", "/explore", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me",
+    "/join", "/sign-in", "/map?", "/map/",
     "/reset", "/vouch/", "/api/", "/dumps/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
     "/embed/",
 )  # fmt: skip
@@ -276,7 +276,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             person=page.person,
             followed=followed(request, f"A{number}"),
             near=site.discovery.neighbours("A", number, NEAR["A"]),
-            slice=site.discovery.graph_slice("A", number, 50),
+            slice=site.discovery.graph_slice("A", number, 44),
             sort=_sort(given.get("sort")),
             name_key=_name_key(session, page.person),
             runs=runs_of(site.overview, page.works_by),
