@@ -119,12 +119,12 @@ def drawn(found: GraphSlice) -> Picture:
 
 
 def _paths(found: GraphSlice, places: dict[str, tuple[int, int]]) -> dict[str, str]:
-    paths: dict[str, str] = {}
+    paths = dict.fromkeys(KINDS, "")
     for edge in found.edges:
         (x1, y1), (x2, y2) = places[edge.source], places[edge.target]
         path = f"M{x1} {y1}l{x2 - x1} {y2 - y1}"
-        paths[edge.kind] = paths.get(edge.kind, "") + path
-    return paths
+        paths[edge.kind] += path
+    return {kind: path for kind, path in paths.items() if path}
 
 
 def _size(node: GraphNode) -> float:
