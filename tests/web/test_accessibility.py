@@ -20,6 +20,7 @@ PLACES = [
     "for you", "history", "gone",
     "sign in", "join", "reset",
     "claim on a record", "correct", "privacy",
+    "graph", "wide graph", "edge", "edges",
 ]  # fmt: skip
 
 
@@ -50,6 +51,11 @@ def places(numbers, site) -> dict[str, str]:
         "topics": "/topics",
         "about": "/about",
         "error": "/nowhere",
+        "graph": f"{person}/graph?sort=strength&order=desc&page=2",
+        "wide graph": f"/topics/T{numbers['topic:Contrastive learning']}/graph?limit=150",
+        "edge": f"/graph/why?source=A{numbers['person:Kang Zhang']}"
+        f"&target=W{numbers['work:Dual Temperature Helps Contras']}&kind=authored",
+        "edges": "/graph/kinds",
         "for you": "/for-you",
         "history": "/history",
         "gone": "/gone",
