@@ -220,7 +220,7 @@ def report(
     missed = [
         one.name
         for one in found
-        if np.percentile(one.clock, 95) > BAR and ("page" in one.name or "150" in one.name)
+        if np.percentile(one.clock, 95) > BAR and ("page" in one.name or ", 150" in one.name)
     ]
     verdict = (
         "Every page and every slice of 150 nodes meets it."

@@ -329,6 +329,8 @@ def _checked(
             if letter == "W":
                 statement = statement.where(*wanted_works(question))
             if letter == "A":
-                statement = statement.where(shown(column, question), Person.merged_into_id.is_(None))
+                statement = statement.where(
+                    shown(column, question), Person.merged_into_id.is_(None)
+                )
             asked[f"{name}:{letter}"] = (letter, ranked(statement, column))
     return asked
