@@ -23,6 +23,7 @@ COMMANDS = (
     "train",
     "publish",
     "improve",
+    "map",
     "rollback",
     "search",
     "serve",

@@ -17,6 +17,7 @@ import uvicorn
 from fastapi.testclient import TestClient
 
 from peerscope.discover import SiteDiscovery
+from peerscope.discover.maps import make_map
 from peerscope.discover.pipeline import publish_site, train_site
 from peerscope.record import Database, ingest, refresh_counts, resolve_people
 from peerscope.record.importers import importer_for
@@ -64,7 +65,8 @@ def many() -> str:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Iterator[tuple[Settings, Database, SiteDiscovery]]:
     home = tmp_path_factory.mktemp("site")
-    settings = Settings(home=home, site_name="Test site")
+    # All tests together are one network address, and ask more often than one may.
+    settings = Settings(home=home, site_name="Test site", api_rate="")
     database = Database(settings.record_url)
     database.migrate()
     ingest(database, importer_for(STARTER), str(FOLDER), location=STARTER, name="Starter")
@@ -78,6 +80,7 @@ def site(tmp_path_factory) -> Iterator[tuple[Settings, Database, SiteDiscovery]]
     refresh_counts(database)
     train_site(settings, database, lambda *_: None)
     assert publish_site(settings, database, lambda *_: None).published
+    assert make_map(settings, database, lambda *_: None).made
     Store(settings.reproductions).take_shipped()
     discovery = SiteDiscovery(database, settings.bundles)
     yield settings, database, discovery
@@ -134,6 +137,12 @@ def served(application) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """`served`, for tests with an application of their own."""
+    return served
 
 
 @pytest.fixture(scope="session")

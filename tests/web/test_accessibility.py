@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from peerscope.discover.maps import MapStore
 from peerscope.reproduce.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -21,6 +22,8 @@ PLACES = [
     "sign in", "join", "reset",
     "claim on a record", "correct", "privacy",
     "graph", "wide graph", "edge", "edges",
+    "map", "map closer", "map region",
+    "reference", "references", "no such style", "badges",
 ]  # fmt: skip
 
 
@@ -50,6 +53,7 @@ def places(numbers, site) -> dict[str, str]:
         "nobody": "/people?q=zzzz",
         "topics": "/topics",
         "about": "/about",
+        "dumps": "/dumps",
         "error": "/nowhere",
         "graph": f"{person}/graph?sort=strength&order=desc&page=2",
         "wide graph": f"/topics/T{numbers['topic:Contrastive learning']}/graph?limit=150",
@@ -66,6 +70,13 @@ def places(numbers, site) -> dict[str, str]:
         "claim on a record": f"{person}/claim",
         "correct": f"{person}/correct",
         "privacy": "/privacy",
+        "reference": f"/works/W{numbers['work:Dual Temperature Helps Contras']}/cite",
+        "references": f"/people/A{numbers['person:Quentin Xavier Prolific']}/cite?page=2",
+        "no such style": f"/works/W{numbers['work:<script>alert(1)</script> A ti']}/cite?style=none",
+        "badges": f"/embed/W{numbers['work:Dual Temperature Helps Contras']}",
+        "map": "/map?q=contrastive&colour=type",
+        "map closer": f"/map?work=W{numbers['work:Dual Temperature Helps Contras']}",
+        "map region": f"/map/regions/{MapStore(site[0].maps).about(MapStore(site[0].maps).bundles()[-1]).id}/1",
         "claim": "/claims/simsiam-9",
         "attempt": f"/attempts/{Store(site[0].reproductions).attempts()[0].id}",
     }

@@ -14,6 +14,7 @@ from peerscope.cli.context import Home, Json, err, open_record, out, print_json,
 from peerscope.cli.errors import explained
 from peerscope.discover import SearchFilters, SearchPage, SiteDiscovery
 from peerscope.discover.improving import read_improvement
+from peerscope.discover.maps import read_note
 from peerscope.discover.news import last_seen, news_since
 from peerscope.discover.pipeline import figures_file
 from peerscope.discover.readers import Readers
@@ -137,12 +138,14 @@ def status(home: Home = None, as_json: Json = False) -> None:
         news = news_since(last_seen(figures_file(settings)), database, readers)
         last = read_state(settings)
         background = read_improvement(settings)
+        mapped = read_note(settings)
         if as_json:
             print_json({"home": str(settings.home), "counts": counts, "imports": runs,
                         "search": search_status, "readers": asdict(readers),
                         "new_since_training": asdict(news),
                         "retraining": {"hours": settings.retrain_hours, "last": last},
-                        "background": background.as_dict() if background else None})  # fmt: skip
+                        "background": background.as_dict() if background else None,
+                        "map": mapped.as_dict() if mapped else None})  # fmt: skip
             return
         table = Table(box=None, show_header=False)
         for name, number in counts.items():
@@ -160,6 +163,8 @@ def status(home: Home = None, as_json: Json = False) -> None:
         out.print(f"Retraining: {_schedule(settings.retrain_hours, last)}", highlight=False)
         if background is not None:
             out.print(f"In the background: {background.sentence()}")
+        if mapped is not None:
+            out.print(f"Map: {mapped.sentence()}", highlight=False)
 
 
 def _schedule(hours: float, last: dict[str, Any] | None) -> str:

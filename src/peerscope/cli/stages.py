@@ -12,12 +12,14 @@ from peerscope.cli.errors import CommandError, Exit, explained
 from peerscope.cli.progress import reporting
 from peerscope.cli.reproducing import take_shipped
 from peerscope.community.reading import copy_for_training
+from peerscope.discover import maps
 from peerscope.discover.improving import (
     encoder_in_service,
     improve_site,
     note_waiting,
     to_improve_later,
 )
+from peerscope.discover.maps.background import AT_ONCE
 from peerscope.discover.pipeline import PublishOutcome, publish_site, train_site
 from peerscope.record import (
     Database,
@@ -27,6 +29,7 @@ from peerscope.record import (
     refresh_counts,
     resolve_people,
 )
+from peerscope.record.fetching import Access, Asked, fetch, ids_in, ingest_fetched
 from peerscope.record.importers import importer_for
 from peerscope.record.starter import FOLDER, STARTER
 from peerscope.settings import Settings
@@ -34,7 +37,8 @@ from peerscope.settings import Settings
 Files = Annotated[
     list[str] | None,
     typer.Argument(
-        help="BibTeX, RIS, CSL-JSON, OpenAlex, JSON lines or ACL XML; plain, .gz or .zst.",
+        help="Files (BibTeX, RIS, CSL-JSON, Zotero, OpenAlex, Crossref, arXiv, ORCID, JSON lines, ACL XML; "
+        "plain, .gz or .zst), or a DOI, arXiv id, ORCID or OpenAlex work to fetch.",
         show_default=False,
     ),
 ]
@@ -48,8 +52,10 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.command("publish")(publish)
     app.command("improve")(improve)
+    app.command("map")(make_map)
     app.command("rollback")(rollback)
     app.command("serve")(serve)
+    app.command("mcp")(mcp)
 
 
 def up(
@@ -67,13 +73,15 @@ def up(
         settings = settings_for(home, host=host, port=port)
         database = open_record(settings, create=True)
         chosen = files or [STARTER]
-        reports = _import_all(database, chosen, force=False)
+        reports = _import_all(settings, database, chosen, force=False)
         told: dict[str, Any] = {"import": [report.as_dict() for report in reports]}
         if STARTER in chosen:
             told["reproductions"] = {"new": take_shipped(settings)}
         published = None
         if _anything(reports):
             published = _learn(settings, database, told, serving=not no_serve)
+        if published is not None and no_serve:
+            told |= _map_at_once(settings, database, published)
         if as_json:
             print_json(told)
         _demand_something(reports)
@@ -87,14 +95,16 @@ def up(
 def import_files(
     files: Files = None, home: Home = None, force: Force = False, as_json: Json = False
 ) -> None:
-    """Read files into the record; bad records go to quarantine, good ones beside them go in."""
+    """Read files, or fetch records by id, into the record; bad ones go to quarantine, good ones go in."""
     with explained(err):
         if not files:
             raise CommandError(
-                f"Name a file to import, or {STARTER} for the starter collection.", Exit.USAGE
+                f"Name a file or an identifier to import, or {STARTER} for the starter collection.",
+                Exit.USAGE,
             )
-        database = open_record(settings_for(home), create=True)
-        reports = _import_all(database, files, force=force)
+        settings = settings_for(home)
+        database = open_record(settings, create=True)
+        reports = _import_all(settings, database, files, force=force)
         if as_json:
             print_json([report.as_dict() for report in reports])
         _demand_something(reports)
@@ -113,9 +123,11 @@ def publish(home: Home = None, as_json: Json = False) -> None:
     """Build a bundle from the record and the trained towers; it goes into service if it passes its gates."""
     with explained(err):
         settings = settings_for(home)
-        published = _publish(settings, open_record(settings, create=False))
+        database = open_record(settings, create=False)
+        published = _publish(settings, database)
+        mapped = _map_at_once(settings, database, published)
         if as_json:
-            print_json(published.as_dict())
+            print_json(published.as_dict() | mapped)
         _demand_published(published)
 
 
@@ -123,10 +135,27 @@ def improve(home: Home = None, as_json: Json = False) -> None:
     """Encode the works, train and publish: what `up` leaves to the background on a large site."""
     with explained(err):
         settings = settings_for(home)
-        published = _improve(settings, open_record(settings, create=False))
+        database = open_record(settings, create=False)
+        published = _improve(settings, database)
+        mapped = _map_at_once(settings, database, published)
         if as_json:
-            print_json(published.as_dict())
+            print_json(published.as_dict() | mapped)
         _demand_published(published)
+
+
+def make_map(
+    home: Home = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Make it anew, and not from the map before.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the map of the bundle in service; one that was stopped is gone on with."""
+    with explained(err):
+        settings = settings_for(home)
+        made = _map(settings, open_record(settings, create=False), again=again)
+        if as_json:
+            print_json(made.as_dict())
 
 
 def rollback(home: Home = None, as_json: Json = False) -> None:
@@ -152,14 +181,29 @@ def serve(
         _serve(settings, open_record(settings, create=False))
 
 
+def mcp(home: Home = None) -> None:
+    """Answer an assistant on standard input and output (Model Context Protocol)."""
+    from peerscope.cli.serving import (
+        answer_assistant,  # the web stack is loaded by what serves only
+    )
+
+    with explained(err):
+        settings = settings_for(home)
+        answer_assistant(settings, open_record(settings, create=False))
+
+
 def _serve(settings: Settings, database: Database) -> None:
     from peerscope.cli.serving import serve_site  # the web stack is loaded by what serves only
 
     serve_site(settings, database)
 
 
-def _import_all(database: Database, files: list[str], *, force: bool) -> list[ImportReport]:
+def _import_all(
+    settings: Settings, database: Database, named: list[str], *, force: bool
+) -> list[ImportReport]:
+    files, asked = _apart(named)
     reports = [_import_one(database, file, force=force) for file in files]
+    reports += _import_asked(settings, database, asked, force=force)
     if any(not report.skipped for report in reports):
         with reporting(err) as progress:
             resolve_people(database, progress=progress)
@@ -178,9 +222,50 @@ def _demand_something(reports: list[ImportReport]) -> None:
         )
 
 
+def _apart(named: list[str]) -> tuple[list[str], list[Asked]]:
+    """Files, and identifiers; what is a file is never taken for an identifier.
+
+    Raises:
+        CommandError: A name is neither.
+    """
+    files: list[str] = []
+    asked: list[Asked] = []
+    for name in named:
+        if name == STARTER or Path(name).exists():
+            files.append(name)
+            continue
+        found, refused = ids_in(name)
+        if refused or not found:
+            why = f" {refused[0].reason}" if refused else ""
+            raise CommandError(f"There is no file {name}, and it is no identifier.{why}")
+        asked += found
+    return files, list(dict.fromkeys(asked))
+
+
+def _import_asked(
+    settings: Settings, database: Database, asked: list[Asked], *, force: bool
+) -> list[ImportReport]:
+    if not asked:
+        return []
+    with reporting(err) as progress:
+        fetching = fetch(asked, Access.of(settings), settings.home, progress=progress)
+    for one in fetching.missing:
+        err.print(f"{one.written}: {one.reason}", highlight=False, markup=False)
+    if not fetching.files:
+        raise CommandError("Nothing was fetched, so nothing was imported.")
+    reports = []
+    for file in fetching.files:
+        try:
+            with reporting(err) as progress:
+                report = ingest_fetched(database, file, progress=progress, force=force)
+        except WriterBusyError as error:
+            raise CommandError(str(error), Exit.BUSY) from error
+        err.print(f"{file.name}: {report.sentence()}", highlight=False, markup=False)
+        reports.append(report)
+    return reports
+
+
 def _import_one(database: Database, file: str, *, force: bool) -> ImportReport:
-    if file != STARTER and not Path(file).exists():
-        raise CommandError(f"There is no file {file}.")
     importer = importer_for(file)
     try:
         with reporting(err) as progress:
@@ -213,6 +298,39 @@ def _publish(settings: Settings, database: Database) -> PublishOutcome:
         published = publish_site(settings, database, progress)
     err.print(published.sentence(), highlight=False)
     return published
+
+
+def _map(settings: Settings, database: Database, *, again: bool = False) -> maps.MapOutcome:
+    try:
+        with reporting(err) as progress:
+            made = maps.make_map(settings, database, progress, again=again)
+    except WriterBusyError as error:
+        raise CommandError(str(error), Exit.BUSY) from error
+    err.print(f"Map: {made.sentence()}", highlight=False)
+    return made
+
+
+def _map_at_once(
+    settings: Settings, database: Database, published: PublishOutcome
+) -> dict[str, Any]:
+    """The map of a bundle that has just come into service, where it takes seconds.
+
+    The bundle serves already; whatever happens here changes nothing about that.
+    """
+    if not published.published:
+        return {}
+    works = published.report.items
+    if works > AT_ONCE:
+        err.print(
+            f"The map of {works:,} works is made while the site is served, or by `peerscope map`.",
+            highlight=False,
+        )
+        return {}
+    try:
+        return {"map": _map(settings, database).as_dict()}
+    except CommandError as error:  # a served site makes it itself
+        err.print(str(error), highlight=False)
+        return {}
 
 
 def _demand_published(published: PublishOutcome) -> None:

@@ -63,6 +63,7 @@ class Joined:
     field_sources: dict[str, int]
     covered: str
     venue_ids: dict[str, str]
+    venue_id_sources: dict[str, int]
     ids: list[tuple[str, str, int]]
     authors: list[tuple[ParsedAuthor, int]]
     topics: list[tuple[ParsedTopic, int]]
@@ -134,12 +135,16 @@ def join(statements: Sequence[Statement]) -> Joined:
     covered: set[str] = set()
     for s in ordered:
         covered |= s.covers
+    venue_ids, venue_id_sources = _venue_ids(ordered, fields["venue"])
+    if any(s.work.authors and not _in_part(s) for s in ordered):
+        covered.discard("authors_in_part")
     return Joined(
         source_id=first.source_id,
         fields=fields,
         field_sources=sources,
         covered=" ".join(sorted(covered)),
-        venue_ids=_venue_ids(ordered, fields["venue"]),
+        venue_ids=venue_ids,
+        venue_id_sources=venue_id_sources,
         ids=[(scheme, value, source) for (scheme, value), source in ids.items()],
         authors=_authors(ordered),
         topics=_distinct(ordered, "topics", lambda t: name_key(t.name)),
@@ -211,16 +216,21 @@ def _complete(
                 break
 
 
-def _venue_ids(ordered: list[Statement], venue: str | None) -> dict[str, str]:
+def _venue_ids(
+    ordered: list[Statement], venue: str | None
+) -> tuple[dict[str, str], dict[str, int]]:
+    """Identifiers of the venue, and the source of each."""
     if venue is None:
-        return {}
+        return {}, {}
     key = name_key(venue)
     found: dict[str, str] = {}
+    sources: dict[str, int] = {}
     for s in ordered:
         if s.work.venue_ids and s.work.venue and name_key(s.work.venue) == key:
             for scheme, value in s.work.venue_ids.items():
                 found.setdefault(scheme, value)
-    return found
+                sources.setdefault(scheme, s.source_id)
+    return found, sources
 
 
 def _displayed_ids(ordered: list[Statement], owned: list[list[tuple[str, str]]]) -> dict[str, str]:
@@ -236,19 +246,45 @@ def _displayed_ids(ordered: list[Statement], owned: list[list[tuple[str, str]]])
     return shown
 
 
+def _in_part(s: Statement) -> bool:
+    return "authors_in_part" in s.covers
+
+
 def _authors(ordered: list[Statement]) -> list[tuple[ParsedAuthor, int]]:
-    base = next((s for s in ordered if s.work.authors), None)
+    partial = [s for s in ordered if s.work.authors and _in_part(s)]
+    base = next((s for s in ordered if s.work.authors and not _in_part(s)), None)
     if base is None:
-        return []
+        return _listed_in_part(partial)
     authors = base.work.authors
     others = [
         s.work.authors
         for s in ordered
-        if s is not base and s.work.authors and len(s.work.authors) == len(authors)
+        if s is not base and len(s.work.authors) == len(authors) and not _in_part(s)
     ]
     if others:
         authors = [_supplemented(a, [o[i] for o in others]) for i, a in enumerate(authors)]
+    for one in (author for s in partial for author in s.work.authors):
+        name = parse_name(one.name, one.family, one.given)
+        fitting = [
+            place
+            for place, a in enumerate(authors)
+            if compatible(parse_name(a.name, a.family, a.given), name)
+        ]
+        # of two authors who may bear the name, nothing says which one is meant
+        if len(fitting) == 1:
+            authors = list(authors)
+            authors[fitting[0]] = _supplemented(authors[fitting[0]], [one])
     return [(a, base.source_id) for a in authors]
+
+
+def _listed_in_part(partial: list[Statement]) -> list[tuple[ParsedAuthor, int]]:
+    """Everybody of whom some source says that they are among the authors, each once."""
+    found: dict[tuple[tuple[str, str], ...] | str, tuple[ParsedAuthor, int]] = {}
+    for s in partial:
+        for author in s.work.authors:
+            key = tuple(sorted(author.ids.items())) or author.name
+            found.setdefault(key, (author, s.source_id))
+    return list(found.values())
 
 
 def _supplemented(author: ParsedAuthor, others: list[ParsedAuthor]) -> ParsedAuthor:

@@ -37,6 +37,8 @@ class Known:
     title: str | None = None
     year: int | None = None
     preprint: bool = False
+    in_part: bool = False
+    """Whether it has authors whom no source lists."""
     ids: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     families: list[str] = field(default_factory=list)
 
@@ -54,10 +56,25 @@ def ranked_ids(work: ParsedWork) -> list[tuple[str, str]]:
 
 
 class Matcher:
-    """Finds works for a batch of new records of one source; looks everything up once, in sets."""
+    """Finds works for a batch of new records of one source; looks everything up once, in sets.
 
-    def __init__(self, connection: Connection, source_id: int, works: Sequence[ParsedWork]) -> None:
+    Args:
+        connection: Inside a transaction.
+        source_id: Whose records they are.
+        works: The records' works.
+        in_part: Whether they may have other authors than those listed.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        source_id: int,
+        works: Sequence[ParsedWork],
+        *,
+        in_part: bool = False,
+    ) -> None:
         self._connection = connection
+        self._in_part = in_part
         self._source_id = source_id
         self.ids = [ranked_ids(work) for work in works]
         self.prints = [fingerprint(work.title) if work.authors else None for work in works]
@@ -69,6 +86,8 @@ class Matcher:
         self._taken = self._of_this_source(candidates)
         self._by_print = {p: [w for w in ws if w not in self._taken] for p, ws in by_print.items()}
         self._known = self._facts(candidates - self._taken)
+        self.why: dict[int, tuple[str, str] | None] = {}
+        """Record to the identifier by which it joined a work; ``None`` where it did by title and authors."""
 
     def match(self, index: int, work: ParsedWork) -> tuple[int | None, str | None]:
         """The work that record ``index`` joins (``None`` for a new one), and a note."""
@@ -86,8 +105,11 @@ class Matcher:
                 notes.append(f"{scheme} {value} belongs to W{owner}, which has another {clash}")
             else:
                 chosen = owner
+                self.why[index] = (scheme, value)
         if chosen is None:
             chosen = self._by_title(index, work)
+            if chosen is not None:
+                self.why[index] = None
         if chosen is not None:
             self._taken.add(chosen)
         return chosen, "; ".join(notes) or None
@@ -106,7 +128,7 @@ class Matcher:
             for w in found
             if w not in self._taken
             and not self._clash(w, work)
-            and _same_work(self._known[w], work)
+            and _same_work(self._known[w], work, self._in_part)
         ]
         return min(fitting)[1] if fitting else None
 
@@ -144,9 +166,13 @@ class Matcher:
     def _facts(self, candidates: set[int]) -> dict[int, Known]:
         work, ident, author = table_of(Work), table_of(Identifier), table_of(Authorship)
         known: dict[int, Known] = defaultdict(Known)
-        query = select(work.c.id, work.c.title, work.c.publication_year, work.c.type)
-        for work_id, title, year, kind in fetch_in(self._connection, query, work.c.id, candidates):
-            known[work_id] = Known(title, year, kind == "preprint")
+        columns = (work.c.title, work.c.publication_year, work.c.type, work.c.covered)
+        query = select(work.c.id, *columns)
+        for work_id, title, year, kind, covered in fetch_in(
+            self._connection, query, work.c.id, candidates
+        ):
+            in_part = "authors_in_part" in covered.split()
+            known[work_id] = Known(title, year, kind == "preprint", in_part)
         by_work = select(ident.c.entity_id, ident.c.scheme, ident.c.value).where(
             ident.c.entity == "W"
         )
@@ -178,11 +204,15 @@ def find_owners(
     return owners
 
 
-def _same_work(known: Known, work: ParsedWork) -> bool:
+def _same_work(known: Known, work: ParsedWork, in_part: bool = False) -> bool:
     mine = [parse_name(a.name, a.family, a.given).family for a in work.authors]
     theirs = known.families
     if not mine or not theirs:
         return False
+    if in_part or known.in_part:
+        # who is listed first there may stand anywhere here; the year must not differ then
+        within = set(mine) <= set(theirs) if in_part else set(theirs) <= set(mine)
+        return within and known.year is not None and known.year == work.year
     shared = len(set(mine) & set(theirs))
     if known.year is None or work.year is None:
         return mine[0] == theirs[0] and set(mine) == set(theirs)

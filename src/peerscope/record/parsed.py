@@ -27,12 +27,21 @@ WORK_TYPES = (
 """Crossref's names for the kinds of work; what a format cannot say becomes ``other``."""
 
 Covered = Literal[
-    "abstract", "affiliations", "topics", "references", "open_access", "artifacts", "notices", "ids"
+    "abstract",
+    "affiliations",
+    "topics",
+    "references",
+    "open_access",
+    "artifacts",
+    "notices",
+    "ids",
+    "authors_in_part",
 ]
 """Kinds of statement that a source may carry at all.
 
 A source that covers ``references`` and lists none has looked and found none; one that does not cover
-them has not looked. The page says which.
+them has not looked. The page says which. ``authors_in_part`` says that a work has other authors than those
+listed, as in one person's own record.
 """
 
 
@@ -184,7 +193,11 @@ Record = Good | Quarantined
 
 
 class Importer(Protocol):
-    """The common shape of every importer (one file each in `peerscope.record.importers`)."""
+    """The common shape of every importer (one file each in `peerscope.record.importers`).
+
+    Two more attributes may say what holds of all its files unless `ingest` is told otherwise: ``licence``
+    of the metadata, and ``rank`` of the source.
+    """
 
     name: str
     """Short stable name, stored with every statement ("bibtex", "openalex")."""

@@ -292,6 +292,16 @@ def open_bundle(folder: Path, *, engine: str = "auto", verify: bool = True) -> S
     )
 
 
+def open_items(folder: Path, *, engine: str = "auto") -> ItemIndex:
+    """The items of a bundle alone, without towers, as its manifest says: ids, vectors, what is near.
+
+    Raises:
+        BundleError: The bundle is of another version or not there.
+    """
+    tokenizer = Tokenizer.from_dict(read_manifest(folder).tokenizer)
+    return ItemIndex.open(str(folder / "index"), tokenizer, engine)
+
+
 def _towers(folder: Path) -> TwoTowers | None:
     """The towers; ``None``, and a line in the log, where this machine cannot run their encoder."""
     try:

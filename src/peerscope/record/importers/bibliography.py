@@ -147,10 +147,13 @@ def doi_of(printed: str) -> str | None:
 
 
 def arxiv_of(printed: str) -> str | None:
-    """An arXiv id without version, or ``None`` where it is none."""
+    """An arXiv id without version and subject class (``math.GT/0309136``), or ``None`` where it is none."""
     value = re.sub(r"\.pdf$", "", _ARXIV_PREFIX.sub("", printed.strip()))
     value = re.sub(r"\s*\[[\w.-]+\]$", "", value)
-    return re.sub(r"v\d+$", "", value) if _ARXIV.fullmatch(value) else None
+    if not _ARXIV.fullmatch(value):
+        return None
+    archive, slash, number = re.sub(r"v\d+$", "", value, flags=re.IGNORECASE).rpartition("/")
+    return archive.split(".")[0].lower() + slash + number
 
 
 def orcid_of(printed: str) -> str | None:

@@ -77,7 +77,7 @@ def _located(path: str, breaks: list[BrokenFileError]) -> Iterator[Located]:
     for element in elements(chunks(path, breaks)):
         source = decoded(element.source[:2000])
         try:
-            item = _load(element)
+            item = json_object(element)
             key = (
                 _string(item, "id") or "entry-" + blake2b(element.source, digest_size=6).hexdigest()
             )
@@ -90,7 +90,12 @@ def _located(path: str, breaks: list[BrokenFileError]) -> Iterator[Located]:
             yield Located(element.line, source, refusal, key)
 
 
-def _load(element: Element) -> dict[str, Any]:
+def json_object(element: Element) -> dict[str, Any]:
+    """The object that was cut out of a file.
+
+    Raises:
+        Refused: It is broken, or no object.
+    """
     if element.problem:
         raise Refused(element.problem, f"Correct the object at byte {element.offset}.")
     try:

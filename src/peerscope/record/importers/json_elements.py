@@ -12,6 +12,10 @@ _OUTSIDE = re.compile(rb'["{}\[\]\n]')
 _INSIDE = re.compile(rb'["\\\n]')
 _RESUME = re.compile(rb"\n[ \t]*[\[,]?[ \t]*(?=\{)")
 _WRAPPER = re.compile(rb'\s*\{\s*"(?:items|references|data)"\s*:\s*\[')
+_TOKEN = re.compile(rb'["{}\[\]]')
+_STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ARRAY = re.compile(rb"\s*:\s*\[")
+_LOOK_AHEAD = 64
 
 
 @dataclass(slots=True)
@@ -24,19 +28,30 @@ class Element:
     problem: str | None = None
 
 
-def elements(chunks: Iterable[bytes]) -> Iterator[Element]:
+def elements(
+    chunks: Iterable[bytes],
+    within: tuple[str, int] | None = None,
+    largest: int = MAX_RECORD,
+) -> Iterator[Element]:
     """Cut a stream into its top-level objects.
 
     What stands between objects (brackets, commas, white space) is not looked at. An object that breaks
     off, or holds a line end within a string, is reported and reading goes on with the next line that
-    starts with a brace. An object beyond `MAX_RECORD` is reported and skipped.
+    starts with a brace.
+
+    Args:
+        chunks: The bytes, cut anywhere.
+        within: A key and the number of brackets that are open where it stands: the objects of the array
+            under it are given out, and nothing before or behind it.
+        largest: Bytes of an object; a larger one is reported and skipped.
     """
-    return _Cutter(chunks).elements()
+    return _Cutter(chunks, largest).elements(within)
 
 
 class _Cutter:
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[bytes], largest: int = MAX_RECORD) -> None:
         self.chunks = iter(chunks)
+        self.largest = largest
         self.data = b""
         self.at = 0  # everything before is done with
         self.line = 1
@@ -57,16 +72,50 @@ class _Cutter:
         self.at = end
         return taken
 
-    def elements(self) -> Iterator[Element]:
+    def enter(self, key: bytes, depth: int) -> bool:
+        """Go behind the bracket that opens the array under ``key``; whether there is one."""
+        open_ = 0
+        while True:
+            mark = _TOKEN.search(self.data, self.at)
+            if mark is None:
+                self.advance(len(self.data))
+                if not self.more():
+                    return False
+                continue
+            self.advance(mark.start())
+            if mark[0] != b'"':
+                open_ += 1 if mark[0] in b"{[" else -1
+                self.advance(self.at + 1)
+                continue
+            string = _STRING.match(self.data, self.at)
+            # what follows the string must be in sight before it is judged
+            short = string is None or string.end() + _LOOK_AHEAD > len(self.data)
+            if short and len(self.data) - self.at <= self.largest and self.more():
+                continue
+            if string is None:
+                return False
+            array = _ARRAY.match(self.data, string.end())
+            if open_ == depth and string[1] == key and array:
+                self.advance(array.end())
+                return True
+            self.advance(string.end())
+
+    def elements(self, within: tuple[str, int] | None = None) -> Iterator[Element]:
         self.more()
-        wrapper = _WRAPPER.match(self.data)
+        wrapper = _WRAPPER.match(self.data) if within is None else None
         if wrapper:
             self.advance(wrapper.end())
+        if within is not None and not self.enter(within[0].encode(), within[1]):
+            yield Element(b"", self.line, self.offset, f'The file has no list "{within[0]}".')
+            return
         while True:
             start = self.data.find(b"{", self.at)
             end = start if start >= 0 else len(self.data)
             line, offset = self.line, self.offset
-            stray = self.advance(end).strip(b" \t\r\n,[]}\x1e\x00")
+            between = self.advance(end)
+            if within is not None and b"]" in between:
+                return
+            stray = between.strip(b" \t\r\n,[]}\x1e\x00")
             if stray:
                 yield Element(
                     stray[:2000], line, offset, "Here stands something that is not an object."
@@ -86,7 +135,7 @@ class _Cutter:
             mark = (_INSIDE if inside else _OUTSIDE).search(self.data, self.at + scanned)
             if mark is None or (mark[0] == b"\\" and mark.end() >= len(self.data)):
                 scanned = (mark.start() if mark else len(self.data)) - self.at
-                if scanned > MAX_RECORD:
+                if scanned > self.largest:
                     head = head or self.data[self.at : self.at + 2000]
                     self.advance(self.at + scanned)
                     scanned = 0
@@ -114,11 +163,11 @@ class _Cutter:
                 depth -= 1
                 if depth == 0:
                     found.source = head or self.advance(mark.end())
-                    if head or len(found.source) > MAX_RECORD:
+                    if head or len(found.source) > self.largest:
                         self.advance(mark.end())
                         found.source = found.source[:2000]
                         found.problem = (
-                            f"The object is larger than {MAX_RECORD // 1024 // 1024} MB."
+                            f"The object is larger than {self.largest // 1024 // 1024} MB."
                         )
                     return found
 
