@@ -20,7 +20,7 @@ PLACES = [
     "workbench", "decisions",
     "for you", "history", "gone",
     "sign in", "join", "reset",
-    "claim on a record", "correct", "privacy",
+    "claim on a record", "correct", "privacy", "finder",
     "map", "map closer", "map region",
 ]  # fmt: skip
 
@@ -62,6 +62,7 @@ def places(numbers, site) -> dict[str, str]:
         "claim on a record": f"{person}/claim",
         "correct": f"{person}/correct",
         "privacy": "/privacy",
+        "finder": "/explore",
         "map": "/map?q=contrastive&colour=type",
         "map closer": f"/map?work=W{numbers['work:Dual Temperature Helps Contras']}",
         "map region": f"/map/regions/{MapStore(site[0].maps).about(MapStore(site[0].maps).bundles()[-1]).id}/1",

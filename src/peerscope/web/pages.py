@@ -63,8 +63,8 @@ SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
 NOT_FOR_ROBOTS = (
-    "/search", "/explore", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me", "/join",
-    "/sign-in", "/map?", "/map/",
+    "/search", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me", "/join",
+    "/sign-in", "/map?", "/map/", "/explore",
     "/reset", "/vouch/", "/api/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
 )  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}

@@ -7,7 +7,7 @@ import { programs, SHAPES } from "./programs.js";
 /** @typedef {{at: string|null, beside: Set<string>, pins: Set<string>, path: Picture["path"]}} Marks */
 
 const WIDE = 1.45; // the picture is wider than high, as those of the server
-const PER_FRAME = 400; // nodes or edges that are changed before the browser may draw
+const PER_FRAME = 2000; // nodes or edges that are changed before the browser may draw
 const LABEL = 34;
 const DENSE = 1500; // edges from which they are drawn as plain lines
 const QUIET = 3000; // edges from which they are left out while the view moves
