@@ -10,12 +10,14 @@ import typer
 from peerscope.cli import (
     accounts,
     domains,
+    dumping,
     exporting,
     identity,
     moderating,
     reports,
     reproducing,
     retrieval,
+    sources,
     stages,
     trust,
 )
@@ -32,7 +34,9 @@ app = typer.Typer(
 )
 stages.register(app)
 reports.register(app)
+sources.register(app)
 exporting.register(app)
+dumping.register(app)
 identity.register(app)
 retrieval.register(app)
 reproducing.register(app)

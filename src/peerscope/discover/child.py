@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 
 from peerscope.settings import Settings
@@ -13,7 +14,7 @@ LOWER_PRIORITY = 10
 
 
 def started(
-    settings: Settings, command: str, errors: int = subprocess.DEVNULL
+    settings: Settings, command: str, errors: int = subprocess.DEVNULL, *arguments: str
 ) -> subprocess.Popen[bytes]:
     """Start a command.
 
@@ -23,14 +24,18 @@ def started(
         settings: The site's.
         command: Name of the command.
         errors: Where its standard error goes, as `subprocess` takes it.
+        arguments: What stands behind the command.
     """
     surroundings = {
         **os.environ,
         "PEERSCOPE_DATABASE_URL": settings.database_url,
+        "PEERSCOPE_COMMUNITY_URL": settings.community_url,
         "PEERSCOPE_ENCODER": settings.encoder,
+        "PEERSCOPE_DUMPS_KEPT": str(settings.dumps_kept),
+        "PEERSCOPE_BASE_URL": settings.base_url,
     }
     child = subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-m", "peerscope", command, "--home", str(settings.home)],
+        [sys.executable, "-m", "peerscope", command, *arguments, "--home", str(settings.home)],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
         start_new_session=True, env=surroundings,
     )  # fmt: skip
@@ -38,3 +43,10 @@ def started(
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, child.pid, LOWER_PRIORITY)
     return child
+
+
+def left_alone(settings: Settings, command: str, *arguments: str) -> None:
+    """Start a command that says by itself how far it is, and that nobody waits for."""
+    child = started(settings, command, subprocess.DEVNULL, *arguments)
+    # Whoever is not waited for stays as a zombie, which looks as if it worked.
+    threading.Thread(target=child.wait, daemon=True).start()

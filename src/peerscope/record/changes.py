@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from peerscope.record.bulk import Ids, chunks
-from peerscope.record.models import Counter, Work
+from peerscope.record.models import Counter, SourceRecord, Work
 
 
 def change_seq(session: Session) -> int:
@@ -33,13 +33,17 @@ def delete_works(session: Session, work_ids: Iterable[int]) -> int:
 
 
 def restore_works(session: Session, work_ids: Iterable[int]) -> int:
-    """Bring deleted works back; how many were deleted."""
+    """Bring deleted works back; how many were deleted.
+
+    Those that no source states any more stay away: there is nothing to show of them.
+    """
     return _set_deleted(session, work_ids, deleted=False)
 
 
 def _set_deleted(session: Session, work_ids: Iterable[int], *, deleted: bool) -> int:
     ids = Ids(session.connection())
-    wrong_state = Work.deleted_at.is_(None) if deleted else Work.deleted_at.is_not(None)
+    stated = exists().where(SourceRecord.work_id == Work.id)
+    wrong_state = Work.deleted_at.is_(None) if deleted else Work.deleted_at.is_not(None) & stated
     count = 0
     # Whoever harvests by date learns of a work that came back by the date of its change.
     moment = (

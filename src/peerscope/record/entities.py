@@ -99,8 +99,10 @@ class Entities:
         found = self._lookup("S", joined.venue_ids) or self._by_name.get(("S", key))
         if found is None:
             kind = VENUE_TYPES.get(joined.fields["type"])
-            found = self._make(ids, "S", key, name, kind, 0, joined.source_id)
-        self._claim("S", joined.venue_ids, found, joined.source_id)
+            giver = joined.field_sources.get("venue", joined.source_id)
+            found = self._make(ids, "S", key, name, kind, 0, giver)
+        for scheme, value in joined.venue_ids.items():
+            self._claim("S", {scheme: value}, found, joined.venue_id_sources[scheme])
         return found
 
     def topic(self, ids: Ids, topic: ParsedTopic, source_id: int) -> int | None:

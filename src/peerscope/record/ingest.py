@@ -21,6 +21,7 @@ from sqlalchemy import Connection, bindparam, select
 from peerscope.record.bulk import Ids, chunks, fetch_in, paused_collector, table_of, timestamp
 from peerscope.record.database import Database
 from peerscope.record.entities import Entities
+from peerscope.record.graves import Graves
 from peerscope.record.join import Joined, Statement, join
 from peerscope.record.match import Matcher
 from peerscope.record.models import SourceRecord
@@ -55,6 +56,8 @@ def ingest(
     name: str | None = None,
     licence: str | None = None,
     rank: int | None = None,
+    made_by: str | None = None,
+    digest: str | None = None,
 ) -> ImportReport:
     """Read a file into the record.
 
@@ -69,6 +72,9 @@ def ingest(
         name: What to call the source; the file's name by default.
         licence: Licence of the source's metadata, where known; by default what the importer says.
         rank: Sources of higher rank are shown before others; by default what the importer says, or 0.
+        made_by: Who has it read, as ``account:3``; ``None`` for the operator.
+        digest: What tells this reading from others, where the bytes of the file do not say it all; at most
+            64 characters.
 
     Raises:
         WriterBusyError: Another process is importing.
@@ -76,7 +82,7 @@ def ingest(
     """
     start = time.perf_counter()
     with database.writer(f"importing {Path(path).name}"):
-        digest = file_digest(path)
+        digest = digest or file_digest(path)
         with database.begin() as session:
             connection = session.connection()
             ids = Ids(connection)
@@ -90,7 +96,7 @@ def ingest(
                 licence=licence if licence is not None else getattr(importer, "licence", None),
                 rank=rank if rank is not None else getattr(importer, "rank", 0),
             )
-            run = open_run(connection, ids, source_id, digest, force)
+            run = open_run(connection, ids, source_id, digest, force, made_by)
             sources = read_sources(connection)
             ids.save()
         report = ImportReport(run.added, run.updated, run.unchanged, run.quarantined, run.position)
@@ -150,7 +156,7 @@ class _Reading:
             connection = session.connection()
             ids = Ids(connection)
             begin = self._report.positions
-            bad = _Batch(connection, ids, self._source, self._run_id, self._report).write(
+            bad = Batch(connection, ids, self._source, self._run_id, self._report).write(
                 batch, self._sources, self._entities
             )
             report = self._report
@@ -164,8 +170,8 @@ class _Reading:
             ids.save()
 
 
-class _Batch:
-    """One transaction's worth of records."""
+class Batch:
+    """One transaction's worth of records of one source."""
 
     def __init__(
         self,
@@ -192,6 +198,7 @@ class _Batch:
         works = [work for work, _, _, _ in fresh]
         in_part = "authors_in_part" in self._source.covers
         matcher = Matcher(self._connection, self._source.id, works, in_part=in_part)
+        self._graves = Graves(self._connection, self._source.id, [work.key for work in works])
         new: dict[int, ParsedWork] = {}
         changed: dict[int, dict[tuple[int, str], ParsedWork]] = defaultdict(dict)
         records: list[tuple[Any, ...]] = []
@@ -204,10 +211,14 @@ class _Batch:
                 continue
             work_id, note = matcher.match(index, work)
             if work_id is None:
-                work_id = self._ids.take("work")
-                new[work_id] = work
+                work_id = self._graves.take(work.key)
+                if work_id is not None:
+                    changed[work_id][mine] = work
             else:
                 changed[work_id][mine] = work
+            if work_id is None:
+                work_id = self._ids.take("work")
+                new[work_id] = work
             matcher.took(work_id, index)
             number = self._ids.take("source_record")
             text = payload.decode()
@@ -215,6 +226,7 @@ class _Batch:
         self._update_records(fresh)
         joined = {w: join([self._statement(self._source, work)]) for w, work in new.items()}
         rejoined = self._rejoin(changed, sources)
+        self._graves.open(rejoined)
         entities.prepare(self._connection, [*joined.values(), *rejoined.values()])
         store = Store(self._connection, self._ids, entities, matcher.owner, now)
         for record in records:

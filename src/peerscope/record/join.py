@@ -63,6 +63,7 @@ class Joined:
     field_sources: dict[str, int]
     covered: str
     venue_ids: dict[str, str]
+    venue_id_sources: dict[str, int]
     ids: list[tuple[str, str, int]]
     authors: list[tuple[ParsedAuthor, int]]
     topics: list[tuple[ParsedTopic, int]]
@@ -134,6 +135,7 @@ def join(statements: Sequence[Statement]) -> Joined:
     covered: set[str] = set()
     for s in ordered:
         covered |= s.covers
+    venue_ids, venue_id_sources = _venue_ids(ordered, fields["venue"])
     if any(s.work.authors and not _in_part(s) for s in ordered):
         covered.discard("authors_in_part")
     return Joined(
@@ -141,7 +143,8 @@ def join(statements: Sequence[Statement]) -> Joined:
         fields=fields,
         field_sources=sources,
         covered=" ".join(sorted(covered)),
-        venue_ids=_venue_ids(ordered, fields["venue"]),
+        venue_ids=venue_ids,
+        venue_id_sources=venue_id_sources,
         ids=[(scheme, value, source) for (scheme, value), source in ids.items()],
         authors=_authors(ordered),
         topics=_distinct(ordered, "topics", lambda t: name_key(t.name)),
@@ -213,16 +216,21 @@ def _complete(
                 break
 
 
-def _venue_ids(ordered: list[Statement], venue: str | None) -> dict[str, str]:
+def _venue_ids(
+    ordered: list[Statement], venue: str | None
+) -> tuple[dict[str, str], dict[str, int]]:
+    """Identifiers of the venue, and the source of each."""
     if venue is None:
-        return {}
+        return {}, {}
     key = name_key(venue)
     found: dict[str, str] = {}
+    sources: dict[str, int] = {}
     for s in ordered:
         if s.work.venue_ids and s.work.venue and name_key(s.work.venue) == key:
             for scheme, value in s.work.venue_ids.items():
                 found.setdefault(scheme, value)
-    return found
+                sources.setdefault(scheme, s.source_id)
+    return found, sources
 
 
 def _displayed_ids(ordered: list[Statement], owned: list[list[tuple[str, str]]]) -> dict[str, str]:

@@ -86,6 +86,8 @@ class Matcher:
         self._taken = self._of_this_source(candidates)
         self._by_print = {p: [w for w in ws if w not in self._taken] for p, ws in by_print.items()}
         self._known = self._facts(candidates - self._taken)
+        self.why: dict[int, tuple[str, str] | None] = {}
+        """Record to the identifier by which it joined a work; ``None`` where it did by title and authors."""
 
     def match(self, index: int, work: ParsedWork) -> tuple[int | None, str | None]:
         """The work that record ``index`` joins (``None`` for a new one), and a note."""
@@ -103,8 +105,11 @@ class Matcher:
                 notes.append(f"{scheme} {value} belongs to W{owner}, which has another {clash}")
             else:
                 chosen = owner
+                self.why[index] = (scheme, value)
         if chosen is None:
             chosen = self._by_title(index, work)
+            if chosen is not None:
+                self.why[index] = None
         if chosen is not None:
             self._taken.add(chosen)
         return chosen, "; ".join(notes) or None

@@ -59,13 +59,18 @@ class Source(Base):
 
 
 class ImportRun(Base):
-    """One reading of a source; ``position`` counts the records of committed batches (resume point)."""
+    """One reading or withdrawal of a source; ``position`` counts the records of committed batches.
+
+    ``state`` is ``running``, ``done`` or ``abandoned`` for a reading (``position`` is where it goes on), and
+    ``withdrawing`` or ``withdrawn`` for a withdrawal (``position`` counts the records that went).
+    ``made_by`` says who had it done: ``account:3``, or ``None`` for the operator.
+    """
 
     __tablename__ = "import_run"
     id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     source_id: Mapped[int] = mapped_column(ForeignKey("source.id"), index=True)
     sha256: Mapped[str] = mapped_column(String(64))
-    state: Mapped[str] = mapped_column(String(16))  # running, done
+    state: Mapped[str] = mapped_column(String(16))
     position: Mapped[int] = mapped_column(BigInt, default=0)
     added: Mapped[int] = mapped_column(BigInt, default=0)
     updated: Mapped[int] = mapped_column(BigInt, default=0)
@@ -73,6 +78,7 @@ class ImportRun(Base):
     quarantined: Mapped[int] = mapped_column(BigInt, default=0)
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    made_by: Mapped[str | None] = mapped_column(Text)
 
 
 class Quarantine(Base):
@@ -113,10 +119,16 @@ class Work(Base):
     """
 
     __tablename__ = "work"
-    # Rows are wide (abstracts): works in sight are counted and listed by these alone.
-    __table_args__ = tuple(
-        Index(f"work_in_sight_{column}", "deleted_at", column)
-        for column in ("publication_year", "type", "cited_by_count", "venue_id")
+    # Rows are wide (abstracts): works in sight are counted and listed by these alone, words in titles are
+    # looked for in the last. PostgreSQL bounds what an index may hold below what a title may.
+    __table_args__ = (
+        *(
+            Index(f"work_in_sight_{column}", "deleted_at", column)
+            for column in ("publication_year", "type", "cited_by_count", "venue_id")
+        ),
+        Index(
+            "work_in_sight_title", "deleted_at", "publication_year", "cited_by_count", "title"
+        ).ddl_if(dialect="sqlite"),
     )
     id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     title: Mapped[str] = mapped_column(Text)
@@ -173,6 +185,22 @@ class SourceRecord(Base):
     retrieved_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
+class Withdrawn(Base):
+    """Where a record of a withdrawn source was, so that the same record finds its work again.
+
+    ``people`` is there where the work went with it: a JSON list of (authorship, position, person, hash of
+    the name key), numbers only. ``was_deleted`` marks works that somebody had deleted before: these stay
+    deleted when their source comes back.
+    """
+
+    __tablename__ = "withdrawn"
+    source_id: Mapped[int] = mapped_column(ForeignKey("source.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    work_id: Mapped[int] = mapped_column(ForeignKey("work.id"), index=True)
+    was_deleted: Mapped[bool] = mapped_column(Boolean, default=False)
+    people: Mapped[str | None] = mapped_column(Text)
+
+
 class Identifier(Base):
     """An outside identifier of an entity (letter W, A, I, T or S): DOI, arXiv id, ORCID, ROR, ..."""
 
@@ -189,7 +217,12 @@ class Person(Base):
     """A person as far as the record can tell them apart; ``rule`` says how the record was made."""
 
     __tablename__ = "person"
-    __table_args__ = (Index("person_in_sight", "merged_into_id", "works_count"),)
+    __table_args__ = (
+        Index("person_in_sight", "merged_into_id", "works_count"),
+        Index("person_in_sight_name", "merged_into_id", "works_count", "display_name").ddl_if(
+            dialect="sqlite"
+        ),
+    )
     id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     display_name: Mapped[str] = mapped_column(Text)
     name_key: Mapped[str] = mapped_column(Text, index=True)
@@ -249,11 +282,14 @@ class Authorship(Base):
     """
 
     __tablename__ = "authorship"
-    __table_args__ = (UniqueConstraint("work_id", "position"),)
+    __table_args__ = (
+        UniqueConstraint("work_id", "position"),
+        Index("authorship_of_person", "person_id", "work_id"),
+    )
     id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     work_id: Mapped[int] = mapped_column(ForeignKey("work.id"))
     position: Mapped[int] = mapped_column(Integer)
-    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     raw_name: Mapped[str] = mapped_column(Text)
     name_key: Mapped[str] = mapped_column(Text, index=True)
     block_key: Mapped[str] = mapped_column(Text, index=True)

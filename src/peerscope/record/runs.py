@@ -134,23 +134,52 @@ def read_sources(connection: Connection) -> dict[int, SourceInfo]:
     }
 
 
-def open_run(connection: Connection, ids: Ids, source_id: int, sha256: str, force: bool) -> Any:
-    """The run to work on: the finished one of the same bytes, an unfinished one, or a new one."""
+def last_run(connection: Connection, source_id: int) -> Any:
+    """What was done last with a source: the row of `ImportRun`, or ``None``."""
     table = table_of(ImportRun)
-    last = connection.execute(
+    return connection.execute(
         select(table).where(table.c.source_id == source_id).order_by(table.c.id.desc()).limit(1)
     ).first()
+
+
+def open_run(
+    connection: Connection,
+    ids: Ids,
+    source_id: int,
+    sha256: str,
+    force: bool,
+    made_by: str | None = None,
+) -> Any:
+    """The run to work on: the finished one of the same bytes, an unfinished one, or a new one."""
+    last = last_run(connection, source_id)
     if last is not None and last.sha256 == sha256 and (last.state == "running" or not force):
         return last
-    if last is not None and last.state == "running":
-        connection.execute(table.update().where(table.c.id == last.id).values(state="abandoned"))
+    return begin_run(connection, ids, source_id, sha256, "running", made_by)
+
+
+def begin_run(
+    connection: Connection,
+    ids: Ids,
+    source_id: int,
+    sha256: str,
+    state: str,
+    made_by: str | None = None,
+) -> Any:
+    """A new run of a source; one that was not finished is given up for it."""
+    table = table_of(ImportRun)
+    connection.execute(
+        table.update()
+        .where(table.c.source_id == source_id, table.c.state.in_(("running", "withdrawing")))
+        .values(state="abandoned")
+    )
     number = ids.take("import_run")
     connection.execute(
         table.insert().values(
             id=number,
             source_id=source_id,
             sha256=sha256,
-            state="running",
+            state=state,
+            made_by=made_by,
             position=0,
             added=0,
             updated=0,

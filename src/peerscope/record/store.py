@@ -197,17 +197,21 @@ class Store:
 
     def _update_ids(self, works: Mapping[int, Joined]) -> None:
         ident = table_of(Identifier)
-        query = select(ident.c.entity_id, ident.c.scheme, ident.c.value).where(
+        query = select(ident.c.entity_id, ident.c.scheme, ident.c.value, ident.c.source_id).where(
             ident.c.entity == "W"
         )
-        held: dict[int, set[Pair]] = defaultdict(set)
-        for work_id, scheme, value in fetch_in(self._connection, query, ident.c.entity_id, works):
-            held[work_id].add((scheme, value))
+        held: dict[int, dict[Pair, int]] = defaultdict(dict)
+        for work_id, scheme, value, source in fetch_in(
+            self._connection, query, ident.c.entity_id, works
+        ):
+            held[work_id][(scheme, value)] = source
         wanted = {w: {(s, v) for s, v, _ in j.ids} for w, j in works.items()}
-        unknown = {p for w, ps in wanted.items() for p in ps - held[w] if p not in self._owners}
+        unknown = {
+            p for w, ps in wanted.items() for p in ps - held[w].keys() if p not in self._owners
+        }
         for pair, owner in find_owners(self._connection, unknown).items():
             self._owners.setdefault(pair, owner)
-        lost = [(s, v, w) for w in works for s, v in held[w] - wanted[w]]
+        lost = [(s, v, w) for w in works for s, v in held[w].keys() - wanted[w]]
         for scheme, value, work_id in lost:
             self._connection.execute(
                 ident.delete().where(
@@ -219,6 +223,18 @@ class Store:
         release_citations(self._connection, lost)
         for work_id, joined in works.items():
             self._add_ids(work_id, joined, frozenset(held[work_id]))
+            for scheme, value, source in joined.ids:
+                if held[work_id].get((scheme, value), source) != source:
+                    # Who stated it first among the sources has changed.
+                    self._connection.execute(
+                        ident.update()
+                        .where(
+                            ident.c.entity == "W",
+                            ident.c.scheme == scheme,
+                            ident.c.value == value,
+                        )
+                        .values(source_id=source)
+                    )
 
     def _update_authors(self, works: Mapping[int, Joined]) -> None:
         """Keep the row of every author who stays: decisions about whose it is hang on it."""
@@ -332,16 +348,33 @@ class Store:
 
     def _update_citations(self, works: Mapping[int, Joined]) -> None:
         cite = table_of(Citation)
-        query = select(cite.c.citing_id, cite.c.ref_key, cite.c.id)
-        there: dict[int, dict[str, int]] = defaultdict(dict)
-        for citing, key, number in fetch_in(self._connection, query, cite.c.citing_id, works):
-            there[citing][key] = number
+        query = select(cite.c.citing_id, cite.c.ref_key, cite.c.id, cite.c.raw, cite.c.source_id)
+        there: dict[int, dict[str, tuple[int, Any]]] = defaultdict(dict)
+        for citing, key, number, raw, source in fetch_in(
+            self._connection, query, cite.c.citing_id, works
+        ):
+            there[citing][key] = (number, (raw, source))
+        own = {w: {f"{s}:{v}" for s, v, _ in joined.ids} for w, joined in works.items()}
         gone = [
             number
             for work_id, joined in works.items()
-            for key, number in there[work_id].items()
-            if key not in joined.references
+            for key, (number, _) in there[work_id].items()
+            if key not in joined.references or key in own[work_id]
         ]
+        changed = [
+            {"row_id": number, "raw": raw, "source_id": source}
+            for work_id, joined in works.items()
+            for key, (_, _, raw, source) in joined.references.items()
+            for number, said in (there[work_id].get(key, (0, (raw, source))),)
+            if said != (raw, source)
+        ]
+        if changed:
+            self._connection.execute(
+                cite.update()
+                .where(cite.c.id == bindparam("row_id"))
+                .values(raw=bindparam("raw"), source_id=bindparam("source_id")),
+                changed,
+            )
         for part in chunks(gone):
             self._connection.execute(cite.delete().where(cite.c.id.in_(part)))
         refs = [

@@ -1,4 +1,4 @@
-"""The explorer: a page with a slice that the server drew, and the script that lets one walk on from there.
+"""The explorer: a slice drawn on the server and handed to a script that lets one walk on from there.
 
 Without a centre it is a finder. Everything that is asked for later is asked of the graph API; this file
 only says what the page begins with.

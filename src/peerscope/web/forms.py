@@ -35,7 +35,7 @@ async def form(request: Request) -> dict[str, str]:
         HTTPException: 403 for a form of another site, 413 and 415 for one that is too large or of
             another kind.
     """
-    _refuse_foreign(request)
+    refuse_foreign(request)
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != (
         "application/x-www-form-urlencoded"
     ):
@@ -78,7 +78,12 @@ def own_form(request: Request, fields: Mapping[str, str]) -> Present:
     return who
 
 
-def _refuse_foreign(request: Request) -> None:
+def refuse_foreign(request: Request) -> None:
+    """Refuse what did not come from a page of this site.
+
+    Raises:
+        HTTPException: 403 for such a form.
+    """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     if site not in (None, "same-origin", "none") or (site is None and origin is None):

@@ -25,12 +25,13 @@ from peerscope.discover.graph_shapes import (
 from peerscope.record.openalex.objects import API
 from peerscope.record.read import cards, listing
 from peerscope.web.api import Year
+from peerscope.web.api_route import ApiRoute
 from peerscope.web.asked import LONGEST
 from peerscope.web.caching import conditional
 from peerscope.web.graph_asked import key_in, kinds_in, names_in, question, types_in
 from peerscope.web.site import PLACES, count, site_of
 
-router = APIRouter(prefix=f"{API}/graph", tags=["Research graph"])
+router = APIRouter(prefix=f"{API}/graph", tags=["Research graph"], route_class=ApiRoute)
 
 FOUND_OF_ONE = 5
 

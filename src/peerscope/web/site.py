@@ -22,6 +22,7 @@ from peerscope.discover.maps import SiteMaps
 from peerscope.discover.readers import Readers
 from peerscope.discover.results import TYPE_LABELS
 from peerscope.record import Database
+from peerscope.record.citing import Styles
 from peerscope.record.markup import to_html
 from peerscope.record.read import Known
 from peerscope.reproduce.overview import Overview
@@ -112,12 +113,14 @@ class Site:
     community: Community
     address: str = ""
     templates: Environment = field(init=False)
+    styles: Styles = field(init=False)
     maps: SiteMaps = field(init=False)
     _made: OrderedDict[tuple[object, ...], Any] = field(default_factory=OrderedDict, init=False)
 
     def __post_init__(self) -> None:
         listens = f"http://{self.settings.host}:{self.settings.port}"
         self.address = (self.settings.base_url or self.address or listens).rstrip("/")
+        self.styles = Styles(self.settings.styles)
         self.templates = _environment(self.settings)
         self.maps = SiteMaps(self.settings)
         self.templates.globals["is_hidden"] = self.is_hidden

@@ -55,6 +55,7 @@ class SourceRow:
     retrieved_at: datetime
     key: str
     covers: tuple[str, ...]
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def work_page(
     attached = _attached(session, number)
     rows = session.execute(
         select(Source.name, Source.importer, Source.licence, SourceRecord.retrieved_at,
-               SourceRecord.key, Source.covers)
+               SourceRecord.key, Source.covers, Source.id)
         .join(SourceRecord, SourceRecord.source_id == Source.id)
         .where(SourceRecord.work_id == number)
         .order_by(Source.id)
@@ -151,7 +152,7 @@ def work_page(
         unresolved_count=unresolved[0][3] if unresolved else 0,
         cited_by=_carded(citing_rows, shown),
         attached=attached,
-        sources=tuple(SourceRow(*row[:5], tuple(row[5].split())) for row in rows),
+        sources=tuple(SourceRow(*row[:5], tuple(row[5].split()), row[6]) for row in rows),
         field_sources=orjson.loads(work.field_sources) if work.field_sources else {},
     )
 
