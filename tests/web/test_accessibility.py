@@ -20,7 +20,7 @@ PLACES = [
     "workbench", "decisions",
     "for you", "history", "gone",
     "sign in", "join", "reset",
-    "claim on a record", "correct", "privacy",
+    "claim on a record", "correct", "privacy", "add works", "sources", "source",
     "map", "map closer", "map region",
 ]  # fmt: skip
 
@@ -55,6 +55,9 @@ def places(numbers, site) -> dict[str, str]:
         "for you": "/for-you",
         "history": "/history",
         "gone": "/gone",
+        "add works": "/add",
+        "sources": "/sources",
+        "source": "/sources/1",
         "sign in": "/sign-in?next=/works",
         "join": "/join",
         "reset": "/reset",
