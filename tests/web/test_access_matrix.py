@@ -318,6 +318,7 @@ def a_membership(session, owner: int) -> Made:
 
 ABOUT_COLLECTIONS = ("manage", "fork", "remove", "move", "note", "invite", "dismiss")
 
+
 def an_import(session, owner: int) -> Made:
     waiting = Waiting(Path(session.get_bind().url.database).parent)
     return {"key": waiting.begin(owner, "Mine").key}, {"do": "keep"}

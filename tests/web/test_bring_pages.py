@@ -53,10 +53,19 @@ class Place:
         self.community = Community(self.settings)
         discovery = SiteDiscovery(self.database, self.settings.bundles)
         self.application = create_app(
-            self.settings, self.database, discovery, community=self.community, address="http://testserver"
+            self.settings,
+            self.database,
+            discovery,
+            community=self.community,
+            address="http://testserver",
         )
         made = society(self.application, self.community)
-        self.browser, self.member, self.token, self.post = made.browser, made.member, made.token, made.post
+        self.browser, self.member, self.token, self.post = (
+            made.browser,
+            made.member,
+            made.token,
+            made.post,
+        )
 
 
 @pytest.fixture
@@ -84,7 +93,13 @@ def waiting_of(place) -> Waiting:
 
 
 def send(place, client, text: str = "", file: Any = None, **fields: str):
-    sent = {"token": place.token(client), "name": "", "licence": "", "ids": "", "text": text} | fields
+    sent = {
+        "token": place.token(client),
+        "name": "",
+        "licence": "",
+        "ids": "",
+        "text": text,
+    } | fields
     files = {"file": file if file is not None else ("", b"")}
     return client.post("/add", data=sent, files=files, follow_redirects=False)
 
@@ -102,14 +117,18 @@ def act(place, client, address: str, do: str, **fields: str):
 
 def ticks(text: str) -> dict[str, str]:
     """The records of a page that are ticked, as a browser would send them."""
-    found = re.findall(r'<input type="checkbox" id="r\d+" name="(r\d+)" value="yes"( checked)?>', text)
+    found = re.findall(
+        r'<input type="checkbox" id="r\d+" name="(r\d+)" value="yes"( checked)?>', text
+    )
     return {name: "yes" for name, checked in found if checked}
 
 
 def works(place) -> list[str]:
     database = place.application.state.site.database
     with database.session() as session:
-        return list(session.scalars(select(Work.title).where(Work.deleted_at.is_(None)).order_by(Work.id)))
+        return list(
+            session.scalars(select(Work.title).where(Work.deleted_at.is_(None)).order_by(Work.id))
+        )
 
 
 def imported(place, client, text: str = BIB, **fields: str) -> int:
@@ -127,7 +146,7 @@ def test_a_paste_is_shown_before_anything_is_written_then_goes_in_and_is_found(p
     page = admin.get(address).text
     assert works(place) == []
     assert "Learning to rank bright things" in page and "new here" in page
-    assert "cannot go in" in page and "Give the work a title" in page or "title" in page
+    assert ("cannot go in" in page and "Give the work a title" in page) or "title" in page
     assert len(ticks(page)) == 2
     done = act(place, admin, address, "import", **ticks(page))
     assert done.status_code == 303
@@ -145,14 +164,18 @@ def test_a_paste_is_shown_before_anything_is_written_then_goes_in_and_is_found(p
         assert "import.add" in session.scalars(select(AuditEntry.action)).all()
 
 
-def test_what_is_here_already_is_named_with_the_reason_and_every_field_that_would_change(place) -> None:
+def test_what_is_here_already_is_named_with_the_reason_and_every_field_that_would_change(
+    place,
+) -> None:
     admin = place.member("Ada Moderator", "moderator")
     imported(place, admin)
     page = admin.get(brought(place, admin, MORE)).text
     assert "has the same DOI, 10.5555/one." in page
     assert "has the same title, authors and year." in page
     assert "What the first file did not say." in page
-    assert ticks(page) == {"r0": "yes", "r2": "yes"}, "what would change nothing is left unless chosen"
+    assert ticks(page) == {"r0": "yes", "r2": "yes"}, (
+        "what would change nothing is left unless chosen"
+    )
 
 
 def test_the_choice_is_kept_over_pages_and_only_what_is_chosen_goes_in(place) -> None:
@@ -176,7 +199,14 @@ def test_the_choice_is_kept_over_pages_and_only_what_is_chosen_goes_in(place) ->
     act(place, admin, address, "import", **first)
     assert len(works(place)) == 118 and "Study number 7 of many" not in works(place)
     again = brought(place, admin, text)
-    assert sum(1 for one in waiting_of(place).rows(waiting_of(place).read(again[5:])) if one[2].state == "known") == 118
+    assert (
+        sum(
+            1
+            for one in waiting_of(place).rows(waiting_of(place).read(again[5:]))
+            if one[2].state == "known"
+        )
+        == 118
+    )
 
 
 def test_all_none_and_only_new_ones(place) -> None:
@@ -199,7 +229,12 @@ def test_who_may_is_a_setting_and_everybody_else_reads_what_it_is(place, make_pl
         assert "multipart" not in page.text
     member = place.member("Mia Member")
     assert send(place, member, BIB).status_code == 403
-    assert place.browser().post("/add", files={"file": ("a.bib", b"x")}, follow_redirects=False).status_code == 303
+    assert (
+        place.browser()
+        .post("/add", files={"file": ("a.bib", b"x")}, follow_redirects=False)
+        .status_code
+        == 303
+    )
     open_to_all = make_place(adding="members")
     member = open_to_all.member("Mia Member")
     assert imported(open_to_all, member) > 0
@@ -208,7 +243,10 @@ def test_who_may_is_a_setting_and_everybody_else_reads_what_it_is(place, make_pl
 
 
 def test_a_form_of_another_session_or_site_leaves_nothing_behind(place) -> None:
-    admin, other = place.member("Ada Moderator", "moderator"), place.member("Eve Moderator", "moderator")
+    admin, other = (
+        place.member("Ada Moderator", "moderator"),
+        place.member("Eve Moderator", "moderator"),
+    )
     files = {"file": ("a.bib", BIB.encode())}
     for token in ("", "x", place.token(other)):
         done = admin.post("/add", data={"token": token}, files=files, follow_redirects=False)
@@ -327,7 +365,9 @@ def test_taking_a_source_back_takes_what_only_it_said(place) -> None:
     assert "It was withdrawn" in page and "Ada Moderator" in page
     with place.community.reading() as session:
         assert "source.withdraw" in session.scalars(select(AuditEntry.action)).all()
-    assert imported(place, admin) == first, "the same file is the same source, and its works come back"
+    assert imported(place, admin) == first, (
+        "the same file is the same source, and its works come back"
+    )
     assert len(works(place)) == 3
     assert second != first
 
@@ -359,7 +399,10 @@ def test_a_large_import_runs_by_itself_stops_when_asked_and_goes_on(place, monke
         for n in range(450)
     )
     address = brought(place, admin, text)
-    assert "Looking at it" in admin.get(address).text and 'http-equiv="refresh"' in admin.get(address).text
+    assert (
+        "Looking at it" in admin.get(address).text
+        and 'http-equiv="refresh"' in admin.get(address).text
+    )
     key = address[5:]
     assert begun == [("bring", key)]
     assert work_on(site.settings, site.database, key).state == READY
@@ -398,7 +441,9 @@ def test_identifiers_without_a_network_are_kept_with_the_reason(place, monkeypat
     job = work_on(settings, site.database, key)
     assert job.state == "failed" and job.missing
     page = admin.get(f"/add/{key}").text
-    assert "10.1145/3397271.3401446" in page and "Try again" in page and "Nothing was fetched" in page
+    assert (
+        "10.1145/3397271.3401446" in page and "Try again" in page and "Nothing was fetched" in page
+    )
     assert act(place, admin, f"/add/{key}", "again").status_code == 303
     assert waiting_of(place).read(key).state == "reading"
 
