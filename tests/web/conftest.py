@@ -139,6 +139,12 @@ def served(application) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def served_by():
+    """Serves an application of a test's own, as `served`."""
+    return served
+
+
+@pytest.fixture(scope="session")
 def address(site) -> Iterator[str]:
     with served(create_app(*site)) as found:
         yield found
