@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types imports format clean
+.PHONY: help demo test check lint types imports format vendor clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +46,8 @@ test: $(VENV)/.installed-dev $(VENV)/.installed-weights $(VENV)/.installed-valid
 check: lint types imports  ## Lint, types, import rules: what a contributor runs before a commit
 
 lint: $(VENV)/.installed-dev  ## ruff: lint and format
-	@$(BIN)/ruff check src tests benchmarks
-	@$(BIN)/ruff format --check src tests benchmarks
+	@$(BIN)/ruff check src tests benchmarks tools
+	@$(BIN)/ruff format --check src tests benchmarks tools
 
 types: $(VENV)/.installed-dev  ## mypy --strict on src
 	@$(BIN)/mypy
@@ -56,8 +56,11 @@ imports: $(VENV)/.installed-dev  ## import-linter: the rooms and their arrows
 	@$(BIN)/lint-imports
 
 format: $(VENV)/.installed-dev  ## Format the code
-	@$(BIN)/ruff check --fix-only --quiet src tests benchmarks
-	@$(BIN)/ruff format --quiet src tests benchmarks
+	@$(BIN)/ruff check --fix-only --quiet src tests benchmarks tools
+	@$(BIN)/ruff format --quiet src tests benchmarks tools
+
+vendor:  ## Compare the vendored JavaScript with what npm gives (needs Node's npm)
+	@$(PYTHON) tools/vendor_assets.py
 
 clean:  ## Remove the environment, caches and the demo site
 	rm -rf $(VENV) $(DEMO_HOME) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -28,6 +28,11 @@ class Settings(BaseSettings):
             means never.
         digest_hours: Hours after which a served site looks again who is to get a mail of what is new; 0
             means never (``peerscope digest`` can be run by the clock instead).
+        dump_hours: Hours after which a served site writes its dumps anew, if something changed; 0 means
+            never (``peerscope dump`` can be run by the clock instead).
+        dumps_kept: Dumps that are kept; older ones are removed when a new one is written.
+        api_rate: How often one network address may ask the API, as ``1200 per minute``; empty means without
+            a bound.
         community_url: SQLAlchemy address of accounts and what they write; empty means SQLite inside
             ``home``.
         sign_up: Who may join: ``open`` (anybody with an e-mail address) or ``closed`` (whom an admin sends a
@@ -73,6 +78,12 @@ class Settings(BaseSettings):
     encoder_at_once: int = Field(default=10_000, ge=0)
     retrain_hours: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     digest_hours: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    dump_hours: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    dumps_kept: int = Field(default=3, ge=1, le=1000)
+    api_rate: str = Field(
+        default="1200 per minute",
+        pattern=r"^([1-9]\d{0,8} per ([1-9]\d{0,5} )?(second|minute|hour|day))?$",
+    )
     community_url: str = ""
     sign_up: str = Field(default="open", pattern="^(open|closed)$")
     adding: str = Field(default="moderators", pattern="^(moderators|members)$")
@@ -124,6 +135,16 @@ class Settings(BaseSettings):
     def encodings(self) -> Path:
         """Folder of kept encodings; it may be removed, and costs the time of encoding again."""
         return self.home / "encodings"
+
+    @property
+    def styles(self) -> Path:
+        """Folder of the operator's own citation styles (``NAME.csl``); need not be there."""
+        return self.home / "styles"
+
+    @property
+    def dumps(self) -> Path:
+        """Folder of the dumps, one folder each."""
+        return self.home / "dumps"
 
     @property
     def reproductions(self) -> Path:

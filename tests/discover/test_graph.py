@@ -5,7 +5,13 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy.orm import Session
 
-from peerscope.discover.graph import graph_slice
+from peerscope.discover.graph import Meaning, slice_of
+from peerscope.discover.graph_shapes import GraphQuestion, GraphSlice
+from peerscope.discover.neighbours import Near
+
+
+def graph_slice(session: Session, entity: str, number: int, near: Near, limit: int) -> GraphSlice:
+    return slice_of(session, GraphQuestion(entity, number, limit), Meaning(near))
 
 
 def nothing_near(ids: Sequence[int], k: int) -> list[tuple[int, float]]:

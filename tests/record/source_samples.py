@@ -45,7 +45,7 @@ CROSSREF: dict[str, Any] = {
         {"DOI": "10.5555/notice", "type": "retraction", "label": "Retraction", "source": "retraction-watch",
          "updated": {"date-parts": [[2023, 4, 22]]}},
         {"DOI": "10.5555/notice", "type": "retraction", "label": "Retraction", "source": "publisher",
-         "updated": {"date-parts": [[2023, 4, 22]]}},
+         "updated": {"date-parts": [[2023, 5, 1]]}},
         {"DOI": "10.5555/corr", "type": "erratum", "source": "publisher", "updated": {"date-parts": [[2022, 1]]}},
         {"DOI": "10.5555/ed2", "type": "new_edition", "source": "publisher", "updated": {"date-parts": [[2024]]}},
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +107,17 @@ def test_there_are_bounds() -> None:
     assert "were looked at" in refused[-1].reason
     found, refused = ids_in("10.1000/" + "x" * 1000)
     assert found == [] and "at most" in refused[0].reason
+    found, refused = ids_in("10.1000/" + "x" * 9_992)
+    assert found == [] and "10,000 characters" in refused[0].reason
+
+
+@pytest.mark.parametrize(
+    "piece", ["(", ")", "10.1000/", "doi:", ",10.1000/", "<", "arXiv:", "http://"]
+)
+def test_no_text_takes_long(piece) -> None:
+    start = time.process_time()
+    ids_in((piece * LONGEST_TEXT)[:LONGEST_TEXT])
+    assert time.process_time() - start < 3
 
 
 asked = st.one_of(

@@ -16,8 +16,12 @@ from peerscope.record.models import Base, Counter
 
 
 def test_migrations_make_exactly_the_models(database: Database) -> None:
+    def made_here(found: object, *_: object) -> bool:
+        return database.is_sqlite or getattr(found, "_ddl_if", None) is None
+
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        opts = {"compare_type": True, "include_object": made_here}
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, Base.metadata) == []
     names = set(inspect(database.engine).get_table_names())
     assert set(Base.metadata.tables) | {"alembic_version"} == names

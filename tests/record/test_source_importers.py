@@ -83,8 +83,8 @@ def test_a_crossref_work_in_full(put) -> None:
     ]
     assert [(v.kind, v.ids) for v in work.versions] == [("preprint", {"arxiv": "2103.00001"})]
     assert [(n.kind, n.date, n.url) for n in work.notices] == [
-        ("retraction", "2023-04-22", "https://doi.org/10.5555/notice"),
         ("correction", "2022-01", "https://doi.org/10.5555/corr"),
+        ("retraction", "2023-04-22", "https://doi.org/10.5555/notice"),
     ]
     # counts and dates of indexing change with every answer and are no statements about the work
     assert work.extra == {}
@@ -357,7 +357,8 @@ API = [
 
 @pytest.mark.parametrize(
     "content",
-    [API, [samples.ITEM, samples.NOTE], samples.BETTER_BIBTEX, samples.ITEM,
+    [API, [samples.ITEM, samples.NOTE], samples.BETTER_BIBTEX, dict(sorted(samples.BETTER_BIBTEX.items())),
+     {"items": [samples.ITEM, samples.NOTE]}, samples.ITEM,
      "\n".join(json.dumps(one) for one in API)],
 )  # fmt: skip
 def test_items_of_zotero(put, content) -> None:
@@ -443,6 +444,11 @@ def test_other_and_hostile_databases(tmp_path) -> None:
             "CREATE VIEW tags AS WITH RECURSIVE n(tagID) AS (SELECT 1 UNION ALL SELECT tagID + 1 FROM n) "
             "SELECT tagID, '' AS name FROM n"
         )
+    good, (bad,) = read(ZoteroSqliteImporter(), path)
+    assert good == [] and "no table tags" in bad.reason
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP VIEW tags")
+        connection.execute("CREATE VIRTUAL TABLE tags USING fts5(tagID, name)")
     good, (bad,) = read(ZoteroSqliteImporter(), path)
     assert good == [] and "no table tags" in bad.reason
     whole = samples.library(

@@ -65,7 +65,8 @@ def many() -> str:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Iterator[tuple[Settings, Database, SiteDiscovery]]:
     home = tmp_path_factory.mktemp("site")
-    settings = Settings(home=home, site_name="Test site")
+    # All tests together are one network address, and ask more often than one may.
+    settings = Settings(home=home, site_name="Test site", api_rate="")
     database = Database(settings.record_url)
     database.migrate()
     ingest(database, importer_for(STARTER), str(FOLDER), location=STARTER, name="Starter")
@@ -139,8 +140,8 @@ def served(application) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def served_by():
-    """Serves an application of a test's own, as `served`."""
+def serve():
+    """`served`, for tests with an application of their own."""
     return served
 
 

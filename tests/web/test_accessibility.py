@@ -22,6 +22,7 @@ PLACES = [
     "sign in", "join", "reset",
     "claim on a record", "correct", "privacy", "add works", "sources", "source",
     "map", "map closer", "map region",
+    "reference", "references", "no such style", "badges",
 ]  # fmt: skip
 
 
@@ -51,6 +52,7 @@ def places(numbers, site) -> dict[str, str]:
         "nobody": "/people?q=zzzz",
         "topics": "/topics",
         "about": "/about",
+        "dumps": "/dumps",
         "error": "/nowhere",
         "for you": "/for-you",
         "history": "/history",
@@ -65,6 +67,10 @@ def places(numbers, site) -> dict[str, str]:
         "claim on a record": f"{person}/claim",
         "correct": f"{person}/correct",
         "privacy": "/privacy",
+        "reference": f"/works/W{numbers['work:Dual Temperature Helps Contras']}/cite",
+        "references": f"/people/A{numbers['person:Quentin Xavier Prolific']}/cite?page=2",
+        "no such style": f"/works/W{numbers['work:<script>alert(1)</script> A ti']}/cite?style=none",
+        "badges": f"/embed/W{numbers['work:Dual Temperature Helps Contras']}",
         "map": "/map?q=contrastive&colour=type",
         "map closer": f"/map?work=W{numbers['work:Dual Temperature Helps Contras']}",
         "map region": f"/map/regions/{MapStore(site[0].maps).about(MapStore(site[0].maps).bundles()[-1]).id}/1",

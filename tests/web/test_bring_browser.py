@@ -44,12 +44,12 @@ def small(tmp_path, small_society):
 
 @pytest.mark.parametrize("scheme", ["light", "dark", "phone", "no script"])
 def test_the_whole_way_from_a_file_to_works_and_back(
-    browser, small, tmp_path, served_by, scheme
+    browser, small, tmp_path, serve, scheme
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     application, society = small
     member = society.member("Ada Moderator", "moderator")
-    with served_by(application) as address:
+    with serve(application) as address:
         context = browser.new_context(
             viewport={"width": 390 if scheme == "phone" else 1280, "height": 844},
             color_scheme="dark" if scheme == "dark" else "light",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peerscope.discover.shapes import GraphEdge, GraphNode, GraphSlice
+from peerscope.discover.graph_shapes import GraphEdge, GraphNode, GraphSlice
 from peerscope.web.graph import HEIGHT, WIDTH, drawn
 
 

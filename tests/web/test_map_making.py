@@ -28,6 +28,7 @@ from peerscope.discover.maps.keeping import WORKS
 from peerscope.record import Database, WriterBusyError, delete_works, file_lock
 from peerscope.record.models import Work
 from peerscope.retrieval import BundleStore
+from peerscope.retrieval.bundle import open_items
 from peerscope.retrieval.tsne import tsne_version
 from peerscope.settings import Settings
 
@@ -107,7 +108,7 @@ def test_the_same_bundle_gives_the_same_map_to_the_byte(settings, database) -> N
 
 
 @needs_tsne
-@pytest.mark.parametrize("reached", ["near.npy", "cold.npz"])
+@pytest.mark.parametrize("reached", ["near.npz", "cold.npz"])
 def test_killed_while_it_is_made_it_ends_as_if_it_had_not_been(settings, database, reached) -> None:
     before = bytes_of(settings)
     bundle = MapStore(settings.maps).bundles()[-1]
@@ -283,3 +284,37 @@ def test_while_works_are_encoded_no_map_is_made_that_would_be_thrown_away(
     with mapping(settings):
         time.sleep(0.3)
     assert asked == [1]  # once, not each time it looks
+
+
+def test_neighbours_are_looked_up_from_where_a_stopped_run_was(
+    settings, tmp_path, monkeypatch
+) -> None:
+    store = BundleStore(settings.bundles)
+    index = open_items(store.path(store.current()))
+    ids = index.ids()
+    vectors = index.vectors(ids.tolist())
+    held = np.linalg.norm(vectors, axis=1) > 0
+    ids, vectors = ids[held], vectors[held]
+    monkeypatch.setattr(making, "CHUNK", 50)
+    monkeypatch.setattr(making, "KEPT_EVERY", 2)
+    whole = making.nearest_rows(index, ids, vectors, 5)
+    likeness = vectors @ vectors.T
+    np.fill_diagonal(likeness, -np.inf)
+    best = np.sort(likeness, axis=1)[:, ::-1][:, :5]
+    assert np.allclose(np.take_along_axis(likeness, whole, axis=1), best, atol=1e-5)
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(stage: str, done: int, total: int | None) -> None:
+        if done >= 150:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        making.nearest_rows(index, ids, vectors, 5, tmp_path, stop)
+    seen: list[int] = []
+    again = making.nearest_rows(
+        index, ids, vectors, 5, tmp_path, lambda stage, done, total: seen.append(done)
+    )
+    assert np.array_equal(again, whole)
+    assert seen[0] == 150  # two chunks of fifty were kept, the third was not

@@ -84,7 +84,10 @@ def test_the_lists_say_what_the_picture_shows(client, places) -> None:
     listed = [int(href[8:]) for href in page.xpath("//ol[@id='lines']//a/@href")]
     cited = dict(zip(works["id"].astype(int).tolist(), works["cited"].tolist(), strict=True))
     assert [cited[one] for one in listed] == sorted(cited.values(), reverse=True)[: len(listed)]
-    named = {one.text_content().strip() for one in page.xpath("//a[starts-with(@class, 'name')]")}
+    named = {
+        one.text_content().strip()
+        for one in page.xpath("//g[@class='wide']/a[starts-with(@class, 'name')]")
+    }
     told = {"".join(one.itertext()) for one in page.xpath("//section[@class='regions']//a/bdi")}
     assert {"".join(one.split()) for one in named} <= {"".join(one.split()) for one in told}
     assert told == {one.label for one in regions}

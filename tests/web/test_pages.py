@@ -16,7 +16,7 @@ from peerscope.web.app import HEADERS
 
 PAGES = [
     "/", "/search?q=contrastive+learning", "/works", "/people", "/topics", "/institutions", "/venues",
-    "/about", "/search?q=nothingofthekind", "/missing", "/privacy", "/people/A1/claim", "/people/A1/correct",
+    "/about", "/dumps", "/search?q=nothingofthekind", "/missing", "/privacy", "/people/A1/claim", "/people/A1/correct",
 ]  # fmt: skip
 
 
@@ -29,6 +29,9 @@ def entity_pages(numbers) -> dict[str, str]:
         "topic": f"/topics/T{numbers['topic:Contrastive learning']}",
         "institution": f"/institutions/I{numbers['place:Facebook AI Research']}",
         "venue": f"/venues/S{numbers['venue:CVPR']}",
+        "reference": f"/works/W{numbers['work:Dual Temperature Helps Contras']}/cite",
+        "references": f"/people/A{numbers['person:Quentin Xavier Prolific']}/cite",
+        "badges": f"/embed/A{numbers['person:Kang Zhang']}",
     }
 
 

@@ -10,6 +10,7 @@ import typer
 from peerscope.cli import (
     accounts,
     domains,
+    dumping,
     exporting,
     identity,
     moderating,
@@ -35,6 +36,7 @@ stages.register(app)
 reports.register(app)
 sources.register(app)
 exporting.register(app)
+dumping.register(app)
 identity.register(app)
 retrieval.register(app)
 reproducing.register(app)

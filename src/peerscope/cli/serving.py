@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import anyio
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,6 +25,7 @@ from peerscope.community.expiry import remind_of_expiry
 from peerscope.community.hearing import follow_news
 from peerscope.community.openid import check_settings
 from peerscope.discover import SiteDiscovery
+from peerscope.discover.dumping import Dumping
 from peerscope.discover.improving import improving
 from peerscope.discover.maps.background import mapping
 from peerscope.discover.pipeline import figures_file
@@ -34,6 +36,7 @@ from peerscope.retrieval.files.models import ServedModels
 from peerscope.settings import Settings
 from peerscope.web import create_app
 from peerscope.web.feeds import searching
+from peerscope.web.mcp import serve_stdio
 from peerscope.web.servable import create_servable_app
 
 log = logging.getLogger(__name__)
@@ -75,8 +78,22 @@ def serve_site(settings: Settings, database: Database) -> None:
         _retraining(settings, database),
         _tending(community, database),
         _digesting(settings, community, database, discovery),
+        _dumping(settings),
     ):
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def answer_assistant(settings: Settings, database: Database) -> None:
+    """Answer the assistant that started this process on standard input and output, until it ends.
+
+    Raises:
+        ValueError: The bundle in service cannot be read, or settings contradict each other.
+    """
+    check_settings(settings)
+    discovery = SiteDiscovery(database, settings.bundles, settings.index)
+    discovery.status()
+    app = create_app(settings, database, discovery, Readers(settings.readers))
+    anyio.run(serve_stdio, app.state.site)
 
 
 @contextmanager
@@ -132,6 +149,20 @@ def _digesting(
     schedule = Digesting(
         community, database, follow_news(searching(discovery)), settings.digest_hours
     )
+    schedule.start()
+    try:
+        yield
+    finally:
+        schedule.stop()
+
+
+@contextmanager
+def _dumping(settings: Settings) -> Iterator[None]:
+    """The dumps of `Settings.dump_hours`, if it is set, while the block runs."""
+    if not settings.dump_hours:
+        yield
+        return
+    schedule = Dumping(settings, settings.dump_hours)
     schedule.start()
     try:
         yield

@@ -55,6 +55,7 @@ def register(app: typer.Typer) -> None:
     app.command("map")(make_map)
     app.command("rollback")(rollback)
     app.command("serve")(serve)
+    app.command("mcp")(mcp)
 
 
 def up(
@@ -178,6 +179,17 @@ def serve(
     with explained(err):
         settings = settings_for(home, host=host, port=port)
         _serve(settings, open_record(settings, create=False))
+
+
+def mcp(home: Home = None) -> None:
+    """Answer an assistant on standard input and output (Model Context Protocol)."""
+    from peerscope.cli.serving import (
+        answer_assistant,  # the web stack is loaded by what serves only
+    )
+
+    with explained(err):
+        settings = settings_for(home)
+        answer_assistant(settings, open_record(settings, create=False))
 
 
 def _serve(settings: Settings, database: Database) -> None:

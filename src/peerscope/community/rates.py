@@ -1,14 +1,15 @@
-"""How often something may be asked: moving windows, held in memory, per account or per address."""
+"""How often something may be asked: windows of time, held in memory, per account or per address."""
 
 from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 
 from peerscope.community.errors import TooOftenError
 from peerscope.community.times import now
@@ -93,6 +94,49 @@ class Rates:
     def clear(self) -> None:
         """Forget all counts."""
         self._limiter.storage.reset()
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left of an allowance after one more use.
+
+    Attributes:
+        limit: Uses in one window.
+        window: Its length, in seconds.
+        remaining: Uses left in it.
+        seconds: Until the next one begins, at least 1.
+        refused: Whether this use was one too many; it is not counted.
+    """
+
+    limit: int
+    window: int
+    remaining: int
+    seconds: int
+    refused: bool
+
+
+class Allowance:
+    """How often each address may ask the API: fixed windows, so that one number an address is held.
+
+    Unlike `Rates` it refuses by its answer: what is left is told with every one. Several processes count each
+    for itself.
+
+    Args:
+        often: As ``1200 per minute``.
+    """
+
+    def __init__(self, often: str) -> None:
+        self._rule = parse(often)
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    def take(self, who: str) -> Left:
+        """Count one use."""
+        allowed = self._limiter.hit(self._rule, who)
+        stats = self._limiter.get_window_stats(self._rule, who)
+        window = self._rule.get_expiry()
+        seconds = min(max(1, math.ceil(stats.reset_time - time.time())), window)
+        remaining = max(0, stats.remaining) if allowed else 0
+        return Left(self._rule.amount, window, remaining, seconds, not allowed)
 
 
 def _wait(seconds: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -104,6 +105,43 @@ def review(session: Session, review_id: int, version: int | None = None) -> Show
         shown.id, shown.work_id, shown.account_id, shown.name, shown.person_id, shown.level,
         _version(older), shown.versions, shown.replies, shown.created_at,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A review that stands, by an account that owns a person's record."""
+
+    id: int
+    work_id: int
+    person_id: int
+    name: str
+    created_at: datetime
+
+
+def reviews_of_people(
+    session: Session, works: Collection[int], people: Collection[int], most: int = 1000
+) -> list[Known]:
+    """Reviews that stand of any of some works, or by owners of any of some records; the first one first.
+
+    Only accounts that own a record, and are not suspended. One statement.
+    """
+    rows = session.execute(
+        select(Review.id, Review.work_id, Account.person_id, Account.name, Review.created_at)
+        .join(Account, Account.id == Review.account_id)
+        .where(
+            or_(Review.work_id.in_(works), Account.person_id.in_(people)),
+            Account.person_id.is_not(None), Account.state == "active",
+            Review.withdrawn_at.is_(None),
+            select(ReviewVersion.id).where(ReviewVersion.review_id == Review.id).exists(),
+        )
+        .order_by(Review.created_at, Review.id)
+        .limit(most)
+    )  # fmt: skip
+    return [
+        Known(number, work, person, name, utc(at))
+        for number, work, person, name, at in rows
+        if person is not None
+    ]
 
 
 def is_there(session: Session, review_id: int) -> bool:

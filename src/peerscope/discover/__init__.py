@@ -5,12 +5,10 @@ or topic gets its neighbours and its graph slice. No table and no model is defin
 commands above hold no rule of their own.
 """
 
+from peerscope.discover.graph_shapes import GraphEdge, GraphNode, GraphQuestion, GraphSlice
 from peerscope.discover.shapes import (
     Discovery,
     FacetValue,
-    GraphEdge,
-    GraphNode,
-    GraphSlice,
     Neighbour,
     Reason,
     SearchFilters,
@@ -24,6 +22,7 @@ __all__ = [
     "FacetValue",
     "GraphEdge",
     "GraphNode",
+    "GraphQuestion",
     "GraphSlice",
     "Neighbour",
     "Reason",

@@ -29,7 +29,10 @@ def started(
     surroundings = {
         **os.environ,
         "PEERSCOPE_DATABASE_URL": settings.database_url,
+        "PEERSCOPE_COMMUNITY_URL": settings.community_url,
         "PEERSCOPE_ENCODER": settings.encoder,
+        "PEERSCOPE_DUMPS_KEPT": str(settings.dumps_kept),
+        "PEERSCOPE_BASE_URL": settings.base_url,
     }
     child = subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-m", "peerscope", command, *arguments, "--home", str(settings.home)],

@@ -6,7 +6,7 @@ Citation evidence follows bibliographic coupling (Kessler 1963) and co-citation 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -141,15 +141,8 @@ def _described_works(
 
 def near_people(session: Session, person_id: int, near: Near, limit: int) -> tuple[Neighbour, ...]:
     """People near a person: coauthors, and authors of works near in meaning to the person's."""
-    own = (
-        select(Authorship.work_id, literal(1).label("number"))
-        .join(Work, Work.id == Authorship.work_id)
-        .where(Authorship.person_id == person_id, Work.deleted_at.is_(None))
-    )
-    newest = (Work.publication_year.desc(), Work.id)
     rows = asked_together(
-        session,
-        {"works": ranked(own, *newest).limit(PERSON_WORKS), "people": _coauthors(person_id)},
+        session, {"works": _newest_works(person_id), "people": _coauthors(person_id)}
     )
     works = [work for work, _, _ in rows["works"]]
     if not works:
@@ -157,11 +150,42 @@ def near_people(session: Session, person_id: int, near: Near, limit: int) -> tup
     found: defaultdict[int, _Evidence] = defaultdict(_Evidence)
     for other, joint, _ in rows["people"]:
         found[other].add("together", min(joint, 10), f"{counted(joint, 'work', 'works')} together")
+    for other, (_, cosine, title) in _authors_near(session, person_id, works, near).items():
+        found[other].add("meaning", cosine, f"wrote “{title}”, near in meaning")
+    return _described(session, "A", Person, found, limit)
+
+
+def _authors_near(
+    session: Session, person_id: int, works: list[int], near: Near
+) -> dict[int, tuple[int, float, str]]:
+    """Authors of works near to some works of a person, with the nearest: number, cosine, title."""
     cosines = dict(near(works, NEAREST_WORKS))
+    found = {}
     for other, titles in _authors_of(session, cosines, excluding=person_id).items():
         best = max(titles, key=lambda pair: cosines[pair[0]])
-        found[other].add("meaning", cosines[best[0]], f"wrote “{best[1]}”, near in meaning")
-    return _described(session, "A", Person, found, limit)
+        found[other] = (best[0], cosines[best[0]], best[1])
+    return found
+
+
+def _newest_works(person_id: int) -> Question:
+    own = (
+        select(Authorship.work_id, literal(1).label("number"))
+        .join(Work, Work.id == Authorship.work_id)
+        .where(Authorship.person_id == person_id, Work.deleted_at.is_(None))
+    )
+    return ranked(own, Work.publication_year.desc(), Work.id).limit(PERSON_WORKS)
+
+
+def people_in_meaning(
+    session: Session, person_id: int, near: Near
+) -> dict[int, tuple[int, float, str]]:
+    """People who wrote works near in meaning to a person's, with the nearest: number, cosine, title.
+
+    Near to the mean of the person's 50 newest works. Two statements.
+    """
+    rows = asked_together(session, {"works": _newest_works(person_id)})
+    works = [work for work, _, _ in rows["works"]]
+    return _authors_near(session, person_id, works, near) if works else {}
 
 
 def _coauthors(person_id: int) -> Question:
@@ -203,14 +227,11 @@ def near_topics(session: Session, topic_id: int, near: Near, limit: int) -> tupl
         .where(ours.topic_id == topic_id, theirs.topic_id != topic_id)
         .group_by(theirs.topic_id)
     )
-    own = select(WorkTopic.work_id, literal(1).label("number")).where(
-        WorkTopic.topic_id == topic_id
-    )
     rows = asked_together(
         session,
         {
             "both": ranked(both, number_of.desc(), theirs.topic_id).limit(NEAREST_WORKS),
-            "works": ranked(own, WorkTopic.score.desc(), WorkTopic.work_id).limit(PERSON_WORKS),
+            "works": _own_works(topic_id),
         },
     )
     found: defaultdict[int, _Evidence] = defaultdict(_Evidence)
@@ -218,15 +239,45 @@ def near_topics(session: Session, topic_id: int, near: Near, limit: int) -> tupl
         text = f"{counted(number, 'work carries', 'works carry')} both"
         found[other].add("together", min(number, 50), text)
     works = [work for work, _, _ in rows["works"]]
-    cosines = dict(near(works, 2 * NEAREST_WORKS)) if works else {}
-    carried = Counter(
-        session.scalars(select(WorkTopic.topic_id).where(WorkTopic.work_id.in_(list(cosines))))
-    )
-    for other, number in carried.items():
-        if other != topic_id:
-            text = f"{counted(number, 'work', 'works')} near in meaning"
-            found[other].add("meaning", number / (2 * NEAREST_WORKS), text)
+    carried = _topics_near(session, topic_id, works, near)
+    for other, close in carried.items():
+        text = f"{counted(len(close), 'work', 'works')} near in meaning"
+        found[other].add("meaning", len(close) / (2 * NEAREST_WORKS), text)
     return _described(session, "T", Topic, found, limit)
+
+
+def _topics_near(
+    session: Session, topic_id: int, works: list[int], near: Near
+) -> dict[int, list[tuple[int, float]]]:
+    """Other topics of works near to some works of a topic, with these works, the nearest first."""
+    cosines = dict(near(works, 2 * NEAREST_WORKS)) if works else {}
+    carried: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)
+    statement = select(WorkTopic.topic_id, WorkTopic.work_id).where(
+        WorkTopic.work_id.in_(list(cosines)), WorkTopic.topic_id != topic_id
+    )
+    for other, work in session.execute(statement):
+        carried[other].append((work, cosines[work]))
+    for close in carried.values():
+        close.sort(key=lambda pair: (-pair[1], pair[0]))
+    return carried
+
+
+def _own_works(topic_id: int) -> Question:
+    own = select(WorkTopic.work_id, literal(1).label("number")).where(
+        WorkTopic.topic_id == topic_id
+    )
+    return ranked(own, WorkTopic.score.desc(), WorkTopic.work_id).limit(PERSON_WORKS)
+
+
+def topics_in_meaning(
+    session: Session, topic_id: int, near: Near
+) -> dict[int, list[tuple[int, float]]]:
+    """Topics that works near in meaning to a topic's works carry, with these works and their cosines.
+
+    Near to the mean of 50 works of the topic. Two statements.
+    """
+    rows = asked_together(session, {"works": _own_works(topic_id)})
+    return _topics_near(session, topic_id, [work for work, _, _ in rows["works"]], near)
 
 
 def _described(

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from peerscope.discover.graph_shapes import GraphPath, GraphQuestion, GraphSlice, GraphWhy
 from peerscope.discover.taste import Taste
 
 SORTS = ("relevance", "newest", "oldest", "cited")
@@ -133,43 +134,6 @@ class Neighbour:
     reasons: tuple[Reason, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GraphNode:
-    """A node with its place in the unit square; ``weight`` in (0, 1] sets its size."""
-
-    entity: str
-    id: int
-    label: str
-    x: float
-    y: float
-    weight: float
-
-    @property
-    def key(self) -> str:
-        """Entity letter and number, as in addresses."""
-        return f"{self.entity}{self.id}"
-
-
-@dataclass(frozen=True, slots=True)
-class GraphEdge:
-    """An edge between node keys; ``reason`` says in words why it exists."""
-
-    source: str
-    target: str
-    kind: str
-    weight: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class GraphSlice:
-    """The part of the graph around one entity (the first node); ``truncated`` when more would fit."""
-
-    nodes: tuple[GraphNode, ...]
-    edges: tuple[GraphEdge, ...]
-    truncated: bool = False
-
-
 class Discovery(Protocol):
     """Everything that pages and the command line ask of this room."""
 
@@ -210,4 +174,20 @@ class Discovery(Protocol):
 
     def graph_slice(self, entity: str, id: int, limit: int = 60) -> GraphSlice:
         """The graph around an entity: at most ``limit`` nodes (150 at most), laid out, seeded."""
+        ...
+
+    def graph(self, question: GraphQuestion) -> GraphSlice:
+        """A part of the graph, laid out; empty for an unknown centre."""
+        ...
+
+    def graph_expansion(self, question: GraphQuestion, known: Sequence[str]) -> GraphSlice:
+        """New neighbours of the question's centre, and the edges that join them to known nodes."""
+        ...
+
+    def graph_path(self, question: GraphQuestion, target: str) -> GraphPath:
+        """A shortest path from the question's centre to a node."""
+        ...
+
+    def graph_why(self, question: GraphQuestion, target: str, kind: str) -> GraphWhy | None:
+        """An edge from the question's centre with its evidence; ``None`` where it does not stand."""
         ...

@@ -21,13 +21,21 @@ from peerscope.discover import neighbours as near
 from peerscope.discover.browse import browse
 from peerscope.discover.catalogue import items_of
 from peerscope.discover.feed import asker_of, feed
-from peerscope.discover.graph import graph_slice
+from peerscope.discover.graph import Meaning, expansion, path_between, slice_of, why
+from peerscope.discover.graph_shapes import (
+    ELSEWHERE,
+    MOST_ON_PAGE,
+    ON_PATHS,
+    GraphPath,
+    GraphQuestion,
+    GraphSlice,
+    GraphWhy,
+)
 from peerscope.discover.results import among, found_page
 from peerscope.discover.shapes import (
     Asker,
     FeedEntry,
     FeedOrder,
-    GraphSlice,
     Neighbour,
     SearchFilters,
     SearchPage,
@@ -143,14 +151,42 @@ class SiteDiscovery:
         return self._once(("near", entity, id, limit), state, made)
 
     def graph_slice(self, entity: str, id: int, limit: int = 60) -> GraphSlice:
-        """The graph around an entity, laid out; kept until the record or the bundle changes."""
+        """The graph around an entity, laid out; kept until the record or the bundle changes.
+
+        For the entity's own page, which is to stay small: what the record states, and works near to a work.
+        """
         state = self._current()
+        kinds = ON_PATHS - ELSEWHERE | ({"near"} if entity == "W" else set())
 
         def made() -> GraphSlice:
+            question = GraphQuestion(entity, id, min(limit, MOST_ON_PAGE), frozenset(kinds))
             with self._database.session() as session:
-                return graph_slice(session, entity, id, self._near(state), limit)
+                return slice_of(session, question, Meaning(self._near(state)))
 
         return self._once(("slice", entity, id, limit), state, made)
+
+    def graph(self, question: GraphQuestion) -> GraphSlice:
+        """A part of the graph, read anew; only its layout is kept."""
+        state = self._current()
+        with self._database.session() as session:
+            return slice_of(session, question, self._meaning(state))
+
+    def graph_expansion(self, question: GraphQuestion, known: Sequence[str]) -> GraphSlice:
+        """What comes in when a node is opened, with its edges to known nodes."""
+        state = self._current()
+        with self._database.session() as session:
+            return expansion(session, question, known, self._meaning(state))
+
+    def graph_path(self, question: GraphQuestion, target: str) -> GraphPath:
+        """A shortest path from the question's centre."""
+        with self._database.session() as session:
+            return path_between(session, question, target)
+
+    def graph_why(self, question: GraphQuestion, target: str, kind: str) -> GraphWhy | None:
+        """The evidence for an edge from the question's centre."""
+        state = self._current()
+        with self._database.session() as session:
+            return why(session, question, target, kind, self._meaning(state))
 
     def _once(self, key: tuple[object, ...], state: _InService | None, make: Callable[[], T]) -> T:
         """An answer kept until record or bundle change; made each time where nothing is published."""
@@ -182,6 +218,12 @@ class SiteDiscovery:
             return list(zip(hits.ids.tolist(), hits.scores.tolist(), strict=True))
 
         return nearest
+
+    @classmethod
+    def _meaning(cls, state: _InService | None) -> Meaning:
+        if state is None:
+            return Meaning(cls._near(None))
+        return Meaning(cls._near(state), state.engine.vectors_of)
 
     def _current(self) -> _InService | None:
         """The engine to ask, brought up to date; never waits for another thread's update."""

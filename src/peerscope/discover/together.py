@@ -17,11 +17,12 @@ def ranked(statement: Question, *order: Any) -> Question:
 
 
 def asked_together(
-    session: Session, questions: Mapping[str, Question]
+    session: Session, questions: Mapping[str, Question], *, sort: bool = True
 ) -> dict[str, list[tuple[Any, ...]]]:
     """The rows of each question, in the order of their last column (`ranked`), by its name.
 
-    All questions select the same number of columns of the same types, and may have limits.
+    All questions select the same number of columns of the same types, and may have limits. Without
+    ``sort`` the rows of a question are in no order.
     """
     found: dict[str, list[tuple[Any, ...]]] = {name: [] for name in questions}
     if not questions:
@@ -32,6 +33,6 @@ def asked_together(
     ]
     for name, *row in session.execute(union_all(*parts)):
         found[name].append(tuple(row))
-    for rows in found.values():
+    for rows in found.values() if sort else ():
         rows.sort(key=lambda row: row[-1])
     return found

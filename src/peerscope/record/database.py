@@ -111,6 +111,17 @@ class Database:
             yield session
 
     @contextmanager
+    def reading_one_state(self) -> Iterator[Session]:
+        """As `session`, for a long reading: every statement sees the record as the first one did."""
+        # SQLite's transactions are so by themselves.
+        options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with (
+            self.engine.connect().execution_options(**options) as connection,
+            Session(connection, expire_on_commit=False) as session,
+        ):
+            yield session
+
+    @contextmanager
     def begin(self) -> Iterator[Session]:
         """A session for writing: committed at the end of the block, rolled back on an error.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from peerscope.record.bulk import Ids, chunks
@@ -109,9 +109,19 @@ def decided_since(session: Session, by: str, moment: datetime) -> int:
     return session.scalar(select(func.count()).select_from(event).where(made | undone)) or 0
 
 
-def history_count(session: Session) -> int:
-    """How many events there are. One statement."""
-    return session.scalar(select(func.count()).select_from(IdentityEvent)) or 0
+def history_count(session: Session, person: int | None = None) -> int:
+    """How many events there are, of one person or in all. One statement."""
+    counted = select(func.count()).select_from(IdentityEvent)
+    if person is not None:
+        counted = counted.where(IdentityEvent.id.in_(_about(person)))
+    return session.scalar(counted) or 0
+
+
+def _about(person: int) -> Select[int]:
+    mark = IdentityMark
+    return select(mark.event_id).where(
+        (mark.person_before == person) | (mark.person_after == person)
+    )
 
 
 def history(
@@ -124,10 +134,7 @@ def history(
     mark, event = IdentityMark, IdentityEvent
     wanted = select(event).order_by(event.id.desc()).limit(limit).offset(offset)
     if person is not None:
-        about = select(mark.event_id).where(
-            (mark.person_before == person) | (mark.person_after == person)
-        )
-        wanted = wanted.where(event.id.in_(about))
+        wanted = wanted.where(event.id.in_(_about(person)))
     events = list(session.scalars(wanted))
     marks = session.execute(
         select(mark.event_id, mark.person_before, mark.person_after, mark.label).where(

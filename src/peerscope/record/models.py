@@ -119,10 +119,16 @@ class Work(Base):
     """
 
     __tablename__ = "work"
-    # Rows are wide (abstracts): works in sight are counted and listed by these alone.
-    __table_args__ = tuple(
-        Index(f"work_in_sight_{column}", "deleted_at", column)
-        for column in ("publication_year", "type", "cited_by_count", "venue_id")
+    # Rows are wide (abstracts): works in sight are counted and listed by these alone, words in titles are
+    # looked for in the last. PostgreSQL bounds what an index may hold below what a title may.
+    __table_args__ = (
+        *(
+            Index(f"work_in_sight_{column}", "deleted_at", column)
+            for column in ("publication_year", "type", "cited_by_count", "venue_id")
+        ),
+        Index(
+            "work_in_sight_title", "deleted_at", "publication_year", "cited_by_count", "title"
+        ).ddl_if(dialect="sqlite"),
     )
     id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     title: Mapped[str] = mapped_column(Text)
@@ -211,7 +217,12 @@ class Person(Base):
     """A person as far as the record can tell them apart; ``rule`` says how the record was made."""
 
     __tablename__ = "person"
-    __table_args__ = (Index("person_in_sight", "merged_into_id", "works_count"),)
+    __table_args__ = (
+        Index("person_in_sight", "merged_into_id", "works_count"),
+        Index("person_in_sight_name", "merged_into_id", "works_count", "display_name").ddl_if(
+            dialect="sqlite"
+        ),
+    )
     id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     display_name: Mapped[str] = mapped_column(Text)
     name_key: Mapped[str] = mapped_column(Text, index=True)
@@ -271,11 +282,14 @@ class Authorship(Base):
     """
 
     __tablename__ = "authorship"
-    __table_args__ = (UniqueConstraint("work_id", "position"),)
+    __table_args__ = (
+        UniqueConstraint("work_id", "position"),
+        Index("authorship_of_person", "person_id", "work_id"),
+    )
     id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     work_id: Mapped[int] = mapped_column(ForeignKey("work.id"))
     position: Mapped[int] = mapped_column(Integer)
-    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     raw_name: Mapped[str] = mapped_column(Text)
     name_key: Mapped[str] = mapped_column(Text, index=True)
     block_key: Mapped[str] = mapped_column(Text, index=True)

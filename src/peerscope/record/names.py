@@ -92,6 +92,11 @@ def _parse(name: str, family: str, given: str) -> Name:
     return _divide(words)
 
 
+def is_whole(name: str) -> bool:
+    """Whether a name is in a script in which names are kept whole here."""
+    return bool(_WHOLE.search(name))
+
+
 def _is_east_asian(name: str) -> bool:
     return any("\u3040" <= c <= "\ud7af" or "\uf900" <= c <= "\ufaff" for c in name)
 

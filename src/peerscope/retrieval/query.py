@@ -323,6 +323,14 @@ class SearchEngine:
         others = ~np.isin(found.ids, np.asarray(known))
         return best(found.ids[others], found.scores[others], k)
 
+    def vectors_of(self, ids: Sequence[int]) -> tuple[list[int], FloatArray]:
+        """Those of some items that can be found, with their vectors of length 1, shape ``[n, dim]``."""
+        overlay = self._overlay
+        known = overlay.known(ids)
+        vectors = overlay.vectors(known) if known else np.empty((0, 0), np.float32)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True) if known else vectors
+        return known, (vectors / np.maximum(lengths, 1e-9)).astype(np.float32)
+
     def wanted(
         self, titles: Sequence[str], history: Sequence[int], k: int, where: Filter | None = None
     ) -> list[WantedHit]:

@@ -16,6 +16,9 @@ from peerscope.record.parsed import WORK_TYPES
 LONGEST = 2000
 MOST_VALUES = 20
 DEEPEST = 400
+NEAR = {"W": 8, "A": 8, "T": 12, "I": 0, "S": 0}
+"""How many neighbours the page of an entity shows; institutions and venues have none."""
+
 LATEST_YEAR = 9999
 ENTITY_FILTERS = {"topic": "T", "person": "A", "institution": "I", "venue": "S"}
 _FIELDS = {"topic": "topics", "person": "people", "institution": "institutions", "venue": "venues"}

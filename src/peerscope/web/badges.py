@@ -1,106 +1,65 @@
-"""Badges and cards to put elsewhere: a claim's verdict, a person's record, as one SVG without tracking.
+"""Badges and cards to put elsewhere: a claim's verdict, a work's claims, a person's record, as one SVG.
 
-They look the same to everybody, set no cookie, and may be kept by whoever shows them. Text is laid out by
-the widths of a common sans-serif face, and held to them by ``textLength``.
+They look the same to everybody, set no cookie, fetch nothing, and may be kept by whoever shows them. They
+follow the light or dark setting of whoever looks. `pictures` draws them.
 """
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from dataclasses import dataclass
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from markupsafe import escape
+from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
 
-from peerscope.record.models import Person
-from peerscope.reproduce.overview import ClaimRow
+from peerscope.record.models import Person, Work
+from peerscope.record.read import WorkCard, cards, identifiers_of
+from peerscope.record.read.entities import condition, topics_of, years_of
+from peerscope.reproduce.overview import ClaimRow, tally
 from peerscope.web.caching import conditional
-from peerscope.web.site import Site, site_of
+from peerscope.web.pictures import STYLE_HASH, Line, badge, card, cut
+from peerscope.web.site import Site, base_of, count, site_of
+from peerscope.web.visible import HIDDEN
 
 router = APIRouter(include_in_schema=False)
 
 KEPT = "public, max-age=3600"
-INK, PAPER, SOFT, LINE = "#1f1d1a", "#ffffff", "#5d594f", "#b9b3a4"
-COLOURS = {
-    "reproduced": "#1d6b3a", "exceeded": "#1d6b3a", "partly": "#6b5a1d", "not_resolved": "#6b5a1d",
-    "not_reproduced": "#8c1d18", "failed": "#8c1d18",
-}  # fmt: skip
-MARKS = {
-    "reproduced": "M4 10l4 4 8-9", "exceeded": "M10 16V4M5 9l5-5 5 5", "partly": "M4 10h12",
-    "not_reproduced": "M5 5l10 10M15 5L5 15", "not_resolved": "M7 7a3 3 0 1 1 4 3c-1 .6-1 1-1 2.5M10 15.5v.5",
-}  # fmt: skip
-"""Verdict to the path of its mark in a square of 20: colour never carries it alone."""
-
-NARROW, WIDE = set("fijlrtI.,:;'|!()[] "), set("mwMW@%")
-LONGEST = 90
+POLICY = f"default-src 'none'; style-src '{STYLE_HASH}'; sandbox"
+NO_CLAIMS = "none listed here"
+LISTED = 4
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    text: str
-    size: float
-    colour: str = INK
-    weight: int = 400
+class Snippet:
+    """A picture of a page, and the text that shows it in three languages of markup."""
 
-    @property
-    def width(self) -> float:
-        """In pixels."""
-        return text_width(self.text) * self.size
+    name: str
+    address: str
+    alt: str
+    page: str
 
+    def markdown(self, base: str) -> str:
+        """For a README."""
+        alt = re.sub(r"([\\\[\]`*_<>])", r"\\\1", self.alt)
+        return f"[![{alt}]({base}{self.address})]({base}{self.page})"
 
-def text_width(text: str) -> float:
-    """Width of a text set at size 1."""
-    total = 0.0
-    for character in text:
-        if unicodedata.east_asian_width(character) in "WF":
-            total += 1.0
-        elif not unicodedata.combining(character):
-            total += 0.3 if character in NARROW else 0.85 if character in WIDE else 0.56
-    return total
+    def html(self, base: str) -> str:
+        """For a homepage."""
+        alt = self.alt.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+        return f'<a href="{base}{self.page}"><img src="{base}{self.address}" alt="{alt}"></a>'
 
-
-def _cut(text: str, most: int = LONGEST) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
-
-
-def _text(line: _Line, x: float, y: float) -> str:
-    return (
-        f'<text x="{x:.0f}" y="{y:.0f}" font-size="{line.size}" fill="{line.colour}" '
-        f'font-weight="{line.weight}" textLength="{line.width:.0f}" '
-        f'lengthAdjust="spacingAndGlyphs">{escape(line.text)}</text>'
-    )
-
-
-def _mark(state: str, x: float, y: float) -> str:
-    colour = COLOURS.get(state, SOFT)
-    path = MARKS.get(state)
-    if path is None:
-        return (
-            f'<circle cx="{x + 10}" cy="{y + 10}" r="6" fill="none" stroke="{colour}" '
-            'stroke-width="1.6" stroke-dasharray="2.4 2.4"/>'
-        )
-    return (
-        f'<path transform="translate({x} {y})" d="{path}" fill="none" stroke="{colour}" '
-        'stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round"/>'
-    )
-
-
-def _svg(width: float, height: float, title: str, inside: str) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-labelledby="t" '
-        'font-family="Segoe UI, Helvetica, Arial, DejaVu Sans, sans-serif">'
-        f'<title id="t">{escape(title)}</title>'
-        f'<rect x=".5" y=".5" width="{width - 1:.0f}" height="{height - 1:.0f}" rx="4" fill="{PAPER}" '
-        f'stroke="{LINE}"/>{inside}</svg>'
-    )
+    def rest(self, base: str) -> str:
+        """For documentation in reStructuredText."""
+        alt = " ".join(self.alt.split())
+        return f".. image:: {base}{self.address}\n   :target: {base}{self.page}\n   :alt: {alt}"
 
 
 def _answer(request: Request, svg: str) -> Response:
     response = Response(svg, media_type="image/svg+xml")
     response.headers["Cache-Control"] = KEPT
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.headers["Content-Security-Policy"] = POLICY
     return conditional(request, response)
 
 
@@ -108,17 +67,13 @@ def _answer(request: Request, svg: str) -> Response:
 def claim_badge(request: Request, id: str) -> Response:
     """A claim's verdict in one line."""
     row = _claim(site_of(request), id)
-    name = _Line(f"claim {row.claim.id}", 11, SOFT)
-    verdict = _Line(row.words, 11, COLOURS.get(row.state, SOFT), 600)
-    split = name.width + 18
-    inside = (
-        _text(name, 9, 15)
-        + f'<path d="M{split:.0f} 1v20" stroke="{LINE}"/>'
-        + _mark(row.state, split + 5, 1.5)
-        + _text(verdict, split + 28, 15)
-    )
-    title = f"Claim {row.claim.id}: {row.words}"
-    return _answer(request, _svg(split + verdict.width + 37, 22, title, inside))
+    return _answer(
+        request,
+        badge(
+            _said(row), Line(f"claim {row.claim.id}", 11, "soft"),
+            [(row.state, Line(row.words, 11, row.state, 600))],
+        ),
+    )  # fmt: skip
 
 
 @router.get("/claims/{id}/card.svg")
@@ -126,20 +81,123 @@ def claim_card(request: Request, id: str) -> Response:
     """A claim with its work, what it says, and its verdict."""
     site = site_of(request)
     row = _claim(site, id)
-    verdict = _Line(row.words, 15, COLOURS.get(row.state, SOFT), 600)
     seeds = len(row.attempt.seeds) if row.attempt else 0
     when = f"{seeds} seeds, profile {row.verdict.profile}" if row.verdict else "not run here"
     lines = [
-        _Line(_cut(row.paper.title, 64), 12, SOFT),
-        _Line(_cut(row.claim.statement, 72), 13, INK, 600),
-        _Line(f"{when} · {site.settings.site_name}"[:80], 11, SOFT),
+        Line(cut(row.paper.title, 64), 12, "soft"),
+        Line(cut(row.claim.statement, 72), 13, "ink", 600),
+        Line(cut(f"{when} · {site.settings.site_name}", 80), 11, "soft"),
     ]
-    inside = _mark(row.state, 14, 12) + _text(verdict, 40, 27)
-    for index, line in enumerate(lines):
-        inside += _text(line, 16, 52 + 21 * index)
-    width = max(360.0, max(line.width for line in lines) + 34)
     title = f"{row.paper.title}. {row.claim.statement} {row.words}."
-    return _answer(request, _svg(width, 108, title, inside))
+    return _answer(request, card(title, [(row.state, Line(row.words, 15, row.state, 600))], lines))
+
+
+@router.get("/works/W{number}/badge.svg")
+def work_badge(request: Request, number: int) -> Response:
+    """How the claims of a work stand, in one line."""
+    site = site_of(request)
+    with site.database.session() as session:
+        _, rows = _work(site, session, number)
+    return _answer(
+        request, badge(_standing(rows), Line("claims", 11, "soft"), _tallied(rows, 11, 600))
+    )
+
+
+@router.get("/works/W{number}/card.svg")
+def work_card(request: Request, number: int) -> Response:
+    """A work with how its claims stand."""
+    site = site_of(request)
+    with site.database.session() as session:
+        shown, rows = _work(site, session, number)
+    names = ", ".join(one.label for one in shown.authors[:3])
+    more = f" and {shown.authors_count - 3} more" if shown.authors_count > 3 else ""
+    where = [shown.venue.label if shown.venue else "", str(shown.year or "")]
+    lines = [
+        Line(cut(shown.title, 72), 14, "ink", 600),
+        Line(cut(names, 70) + more, 12, "soft"),
+        Line(cut(" · ".join([*filter(None, where), site.settings.site_name]), 80), 11, "soft"),
+    ]
+    title = f"{shown.title}. Claims: {_standing(rows).removeprefix('Claims: ')}"
+    return _answer(request, card(title, _tallied(rows, 12, 600), lines))
+
+
+@router.get("/people/A{number}/badge.svg")
+def person_badge(request: Request, number: int) -> Response:
+    """A person's record in one line: the name, and how many works stand here."""
+    site = site_of(request)
+    with site.database.session() as session:
+        person = _person(site, session, number)
+    name = Line(cut(person.display_name, 40), 11, "ink", 600)
+    works = Line(_works_here(site, person), 11, "soft")
+    return _answer(request, badge(f"{person.display_name}: {works.text}", name, [("", works)]))
+
+
+@router.get("/people/A{number}/card.svg")
+def person_card(request: Request, number: int) -> Response:
+    """A person's record: name, works, years, and the topics that sources give these works."""
+    site = site_of(request)
+    with site.database.session() as session:
+        person = _person(site, session, number)
+        works = condition("A", person.id)
+        years = years_of(session, works)
+        topics = [one.label for one in topics_of(session, works, LISTED) if one.note is None]
+    span = (
+        f"{years[0][0]} to {years[-1][0]}" if len(years) > 1 else str(years[0][0]) if years else ""
+    )
+    lines = [Line(cut(person.display_name, 60), 15, "ink", 600)]
+    lines.append(Line(", ".join(filter(None, [_works_here(site, person), span])), 12, "soft"))
+    if topics:
+        lines.append(Line(cut(", ".join(topics), 80), 12, "ink"))
+    return _answer(request, card(f"{person.display_name}: {lines[1].text}", [], lines))
+
+
+@router.get("/embed/{key}", response_class=HTMLResponse)
+def embed(request: Request, key: str) -> Response:
+    """The pictures of a work, person or claim, and what to copy to show them elsewhere."""
+    site = site_of(request)
+    title, page, alt = _embedded(site, key)
+    longer = alt if title in alt else f"{title}. {alt}"
+    kinds = [("Badge", "badge", alt), ("Card", "card", longer)]
+    found = [Snippet(name, f"{page}/{kind}.svg", text, page) for name, kind, text in kinds]
+    return site.page(
+        request, "embed.html", title=title, place=page, snippets=found, own=base_of(request)
+    )
+
+
+def _embedded(site: Site, key: str) -> tuple[str, str, str]:
+    """Title, page and text of what is to be shown elsewhere."""
+    if match := re.fullmatch(r"([WA])(\d{1,15})", key, re.ASCII):
+        number = int(match[2])
+        with site.database.session() as session:
+            if match[1] == "W":
+                shown, rows = _work(site, session, number)
+                return shown.title, f"/works/W{shown.id}", _standing(rows)
+            person = _person(site, session, number)
+        said = _works_here(site, person)
+        return person.display_name, f"/people/A{person.id}", f"{person.display_name}: {said}"
+    row = _claim(site, key)
+    return row.claim.statement, f"/claims/{row.claim.id}", _said(row)
+
+
+def _said(row: ClaimRow) -> str:
+    return f"Claim {row.claim.id}: {row.words}"
+
+
+def _standing(rows: list[ClaimRow]) -> str:
+    told = ", ".join(f"{number} {words}" for _, words, number in tally(rows))
+    return f"Claims: {told or NO_CLAIMS}"
+
+
+def _tallied(rows: list[ClaimRow], size: float, weight: int) -> list[tuple[str, Line]]:
+    found = [
+        (state, Line(f"{number} {words}", size, state, weight))
+        for state, words, number in tally(rows)
+    ]
+    return found or [("not_run", Line(NO_CLAIMS, size, "soft"))]
+
+
+def _works_here(site: Site, person: Person) -> str:
+    return f"{count(person.works_count, 'work', 'works')} on {cut(site.settings.site_name, 30)}"
 
 
 def _claim(site: Site, id: str) -> ClaimRow:
@@ -149,33 +207,23 @@ def _claim(site: Site, id: str) -> ClaimRow:
     return row
 
 
-@router.get("/people/A{number}/badge.svg")
-def person_badge(request: Request, number: int) -> Response:
-    """A person's record in one line: the name, and how many works stand here."""
-    site = site_of(request)
-    person = _person(site, number)
-    name = _Line(_cut(person.display_name, 40), 11, INK, 600)
-    works = _Line(
-        f"{person.works_count:,} {'work' if person.works_count == 1 else 'works'} on "
-        f"{_cut(site.settings.site_name, 30)}", 11, SOFT,
-    )  # fmt: skip
-    split = name.width + 18
-    inside = (
-        _text(name, 9, 15)
-        + f'<path d="M{split:.0f} 1v20" stroke="{LINE}"/>'
-        + _text(works, split + 9, 15)
-    )
-    title = f"{person.display_name}: {works.text}"
-    return _answer(request, _svg(split + works.width + 18, 22, title, inside))
+def _work(site: Site, session: Session, number: int) -> tuple[WorkCard, list[ClaimRow]]:
+    work = session.get(Work, number) if 0 < number < 2**53 else None
+    if work is None:
+        raise HTTPException(404, "There is no such work here.")
+    if work.deleted_at is not None:
+        raise HTTPException(410)
+    return cards(session, [number])[0], site.overview.of_work(identifiers_of(session, "W", number))
 
 
-def _person(site: Site, number: int) -> Person:
-    with site.database.session() as session:
-        for _ in range(8):
-            found = session.get(Person, number) if 0 < number < 2**53 else None
-            if found is None or found.merged_into_id is None:
-                break
-            number = found.merged_into_id
-    if found is None or not found.works_count or number in site.community.kept.now().hidden:
+def _person(site: Site, session: Session, number: int) -> Person:
+    for _ in range(8):
+        found = session.get(Person, number) if 0 < number < 2**53 else None
+        if found is None or found.merged_into_id is None:
+            break
+        number = found.merged_into_id
+    if site.is_hidden(number):
+        raise HTTPException(410, HIDDEN)
+    if found is None or not found.works_count:
         raise HTTPException(404, "There is no such person here.")
     return found

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, Field
 
+from peerscope.record.openalex.objects import API
+from peerscope.record.read import identifiers_of, labels_of
 from peerscope.reproduce.overview import ClaimRow
+from peerscope.web.api_route import ApiRoute, changed_at
 from peerscope.web.site import site_of
 
-router = APIRouter(prefix="/api")
+router = APIRouter(prefix=API, tags=["Claims"], route_class=ApiRoute)
 
 Slug = Annotated[str, PathParameter(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
 AttemptId = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{12}$")]
@@ -83,20 +86,34 @@ def claims(
         for row in site_of(request).overview.rows()
         if paper in (None, row.paper.slug) and verdict in (None, row.state)
     ]
-    return ClaimsAnswer(total=len(rows), claims=[_claim(row) for row in rows])
+    return ClaimsAnswer(total=len(rows), claims=[claim_answer(row) for row in rows])
 
 
-@router.get("/claims/{id}", responses={404: {"description": "There is no such claim."}})
+@router.get("/works/{id}/claims")
+def claims_of_work(
+    request: Request, id: Annotated[str, PathParameter(pattern=r"^W[0-9]{1,15}$")]
+) -> ClaimsAnswer:
+    """The claims of a work with their verdicts; none where no package offers any."""
+    site, number = site_of(request), int(id[1:])
+    with site.database.session() as session:
+        if not labels_of(session, [id]):
+            raise HTTPException(404, f"There is no work {id}.")
+        identifiers = identifiers_of(session, "W", number)
+    rows = site.overview.of_work(identifiers)
+    return ClaimsAnswer(total=len(rows), claims=[claim_answer(row) for row in rows])
+
+
+@router.get("/claims/{id}")
 def claim(request: Request, id: Slug) -> ClaimAnswer:
     """One claim with its verdict."""
     row = site_of(request).overview.claim(id)
     if row is None:
         raise HTTPException(404, f"There is no claim {id}.")
-    return _claim(row)
+    return claim_answer(row)
 
 
-@router.get("/attempts/{id}", responses={404: {"description": "There is no such attempt."}})
-def attempt(request: Request, id: AttemptId) -> AttemptAnswer:
+@router.get("/attempts/{id}")
+def attempt(request: Request, response: Response, id: AttemptId) -> AttemptAnswer:
     """One attempt with its verdicts."""
     overview = site_of(request).overview
     found = overview.store.attempt(id)
@@ -105,13 +122,15 @@ def attempt(request: Request, id: AttemptId) -> AttemptAnswer:
     said: dict[str, str | None] = {
         claim.id: verdict.state if verdict else None for claim, verdict in overview.verdicts(found)
     }
+    changed_at(response, found.ended)
     return AttemptAnswer(
         id=found.id, about=dict(found.about), verdicts=said,
         files=[f"/attempts/{found.id}/{name}" for name in found.files],
     )  # fmt: skip
 
 
-def _claim(row: ClaimRow) -> ClaimAnswer:
+def claim_answer(row: ClaimRow) -> ClaimAnswer:
+    """A claim with what stands of it."""
     verdict = row.verdict
     return ClaimAnswer(
         id=row.claim.id,

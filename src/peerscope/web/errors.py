@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import Request, Response
@@ -17,6 +18,7 @@ from peerscope.community import (
     NotThereError,
     TooOftenError,
 )
+from peerscope.record.openalex import QueryError
 from peerscope.web.site import site_of
 from peerscope.web.visitor import AGAIN, SignInAgainNeeded, SignInNeeded, sign_in_address
 
@@ -27,18 +29,28 @@ SENTENCES = {
     404: "There is no such page here. It may have been moved, or never have existed.",
     405: "This address cannot be asked in this way.",
     410: "This work was removed from the record.",
+    414: "The address is too long.",
     422: "A part of the address is not as it should be.",
     500: "Something went wrong on this site. It has been written to its log.",
 }
 
 
-def answer(request: Request, status: int, detail: str | None = None) -> Response:
-    """An error in the form that the asker reads."""
+def answer(
+    request: Request, status: int, detail: str | None = None, more: Mapping[str, str] | None = None
+) -> Response:
+    """An error in the form that the asker reads.
+
+    Args:
+        request: What was asked.
+        status: Of the answer, 400 or more.
+        detail: A sentence; the usual one of the status without it.
+        more: Members that a problem document has besides.
+    """
     sentence = detail or SENTENCES.get(status) or HTTPStatus(status).phrase
     if request.url.path.startswith("/api"):
         return JSONResponse(
             {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status,
-             "detail": sentence},
+             "detail": sentence, **(more or {})},
             status,
             media_type="application/problem+json",
         )  # fmt: skip
@@ -66,8 +78,18 @@ async def invalid_request(request: Request, error: Exception) -> Response:
     """A parameter of the wrong form; says which."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
+    if first["loc"][0] == "path":
+        named = str(first.get("input", ""))[:100]
+        return answer(request, 404, f"There is nothing named “{named}” at this address.")
     where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
     return answer(request, 422, f"“{where}” is not as it should be: {first['msg'].lower()}.")
+
+
+async def bad_query(request: Request, error: Exception) -> Response:
+    """A query that cannot be answered; also in the members that OpenAlex's clients read."""
+    assert isinstance(error, QueryError)
+    said = {"error": "Invalid query parameters error.", "message": str(error)}
+    return answer(request, 400, str(error), said)
 
 
 async def sign_in_needed(request: Request, error: Exception) -> Response:

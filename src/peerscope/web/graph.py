@@ -1,12 +1,19 @@
-"""A graph slice as a picture and as a table: places, sizes and labels, and the same edges in words."""
+"""A graph slice as a picture and as a table: places, sizes and labels, and the same edges in words.
+
+The picture stands in pages, styled by the style sheet, and can be had as a file of its own (`svg_file`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from peerscope.discover import GraphNode, GraphSlice
+from markupsafe import escape
+
+from peerscope.discover import GraphEdge, GraphNode, GraphSlice
+from peerscope.discover.graph.formats import ADDRESSES, NOT_XML
+from peerscope.discover.graph_shapes import KINDS, TYPES
 
 WIDTH, HEIGHT, MARGIN = 720, 460, 56
 
@@ -43,8 +50,8 @@ class DrawnNode:
     key: str
     entity: str
     title: str
-    x: float
-    y: float
+    x: int
+    y: int
     size: float
     wide: Label | None
     narrow: Label | None
@@ -71,6 +78,8 @@ class Picture:
     paths: dict[str, str]
     """Kind of edge to the path through all its edges: one element for many keeps the page small."""
     entities: tuple[str, ...]
+    groups: tuple[tuple[str, tuple[DrawnNode, ...]], ...]
+    """The nodes by entity, which takes fewer bytes than to name it at each."""
     rows: tuple[Row, ...]
     labels: Mapping[str, str]
 
@@ -79,8 +88,8 @@ def drawn(found: GraphSlice) -> Picture:
     """Scale a slice to the picture, label its largest nodes where there is room, and list its edges."""
     places = {
         node.key: (
-            round(MARGIN + node.x * (WIDTH - 2 * MARGIN), 1),
-            round(MARGIN / 2 + node.y * (HEIGHT - MARGIN), 1),
+            round(MARGIN + node.x * (WIDTH - 2 * MARGIN)),
+            round(MARGIN / 2 + node.y * (HEIGHT - MARGIN)),
         )
         for node in found.nodes
     }
@@ -98,20 +107,22 @@ def drawn(found: GraphSlice) -> Picture:
         for node in found.nodes
     )
     present = {node.entity for node in found.nodes}
+    entities = tuple(kind for kind in "WATIS" if kind in present)
     return Picture(
         nodes,
         _paths(found, places),
-        tuple(kind for kind in "WATIS" if kind in present),
+        entities,
+        tuple((one, tuple(node for node in nodes if node.entity == one)) for one in entities),
         _rows(found),
         {node.key: node.label for node in found.nodes},
     )
 
 
-def _paths(found: GraphSlice, places: dict[str, tuple[float, float]]) -> dict[str, str]:
+def _paths(found: GraphSlice, places: dict[str, tuple[int, int]]) -> dict[str, str]:
     paths: dict[str, str] = {}
     for edge in found.edges:
         (x1, y1), (x2, y2) = places[edge.source], places[edge.target]
-        path = f"M{x1:.0f} {y1:.0f}L{x2:.0f} {y2:.0f}"
+        path = f"M{x1} {y1}l{x2 - x1} {y2 - y1}"
         paths[edge.kind] = paths.get(edge.kind, "") + path
     return paths
 
@@ -142,7 +153,7 @@ Box = tuple[float, float, float, float]
 
 
 def _labelled(
-    nodes: tuple[GraphNode, ...], places: dict[str, tuple[float, float]], letters: Lettering
+    nodes: tuple[GraphNode, ...], places: dict[str, tuple[int, int]], letters: Lettering
 ) -> dict[str, Label]:
     """Labels of the largest nodes, as far as they cover neither each other nor another node."""
     own = {}
@@ -162,7 +173,7 @@ def _labelled(
 
 
 def _room(
-    node: GraphNode, place: tuple[float, float], letters: Lettering, taken: list[Box]
+    node: GraphNode, place: tuple[int, int], letters: Lettering, taken: list[Box]
 ) -> tuple[Label, Box] | None:
     """Right, left, below or above the node, the first that covers nothing and stays in the picture."""
     x, y = place
@@ -188,3 +199,109 @@ def _short(label: str, longest: int) -> str:
 
 def _covers(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+SORTS = ("from", "kind", "to", "strength")
+"""Columns by which the table of a slice can be sorted."""
+
+ROWS = 40
+"""Rows of a page of the table: with the picture of 150 nodes they stay below 60 kB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a table is sorted."""
+
+    column: str = "kind"
+    descending: bool = False
+
+    def heading(self, column: str) -> str:
+        """``ascending``, ``descending`` or ``none``, as ``aria-sort`` says it."""
+        if column != self.column:
+            return "none"
+        return "descending" if self.descending else "ascending"
+
+    def next(self, column: str) -> Order:
+        """The order that a heading leads to: the other way round where it is sorted by it already."""
+        first = column == "strength"
+        return Order(column, not self.descending if column == self.column else first)
+
+
+def in_order(found: GraphSlice, order: Order) -> list[GraphEdge]:
+    """The edges sorted; equal ones in the order of the nodes."""
+    rank = {node.key: place for place, node in enumerate(found.nodes)}
+    labels = {node.key: node.label.casefold() for node in found.nodes}
+    names = list(KINDS)
+    keys: dict[str, Callable[[GraphEdge], object]] = {
+        "from": lambda edge: labels[edge.source],
+        "kind": lambda edge: names.index(edge.kind),
+        "to": lambda edge: labels[edge.target],
+        "strength": lambda edge: edge.weight,
+    }
+    edges = sorted(found.edges, key=lambda edge: (rank[edge.source], rank[edge.target], edge.kind))
+    return sorted(edges, key=keys[order.column], reverse=order.descending)  # type: ignore[arg-type]
+
+
+INK, PAPER, EDGE = "#1f1d1a", "#ffffff", "#8f897b"
+FILLS = {"W": "#0b5c66", "A": "#9a4a12", "T": "#5b3f8c", "I": "#3d6b1f", "S": "#5d594f"}
+LINES = {
+    "cites": (EDGE, "1.1", ""), "coauthor": ("#9a4a12", "1.3", ""), "near": ("#0b5c66", "0.8", "3 3"),
+    "topic": (EDGE, "0.8", "1 3"), "published": (EDGE, "0.8", "1 3"), "cocited": ("#5b3f8c", "0.8", "6 3"),
+    "same_topic": (EDGE, "0.8", "1 5"), "reviewed": ("#3d6b1f", "1.6", "8 2"),
+    "reproduced": ("#3d6b1f", "1.6", "8 2"),
+}  # fmt: skip
+"""Colour, width and dashes of a kind, as the style sheet has them in the light."""
+
+
+def svg_file(found: GraphSlice, site: str) -> str:
+    """The picture as a file: nothing in it refers elsewhere but the links, which begin with ``site``."""
+    picture = drawn(found)
+    title = _text(f"Graph around {found.nodes[0].label}")
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'font-family="sans-serif" font-size="11"><title>{title}</title>',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{PAPER}"/>',
+    ]
+    for kind, path in picture.paths.items():
+        colour, width, dashes = LINES.get(kind, (EDGE, "0.8", ""))
+        dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+        parts.append(
+            f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}"{dashed}>'
+            f"<title>{_text(KINDS[kind].label)}</title></path>"
+        )
+    for place, node in enumerate(picture.nodes):
+        stroke, rim = (INK, 2.0) if place == 0 else (PAPER, 1.2)
+        told = _text(f"{TYPES[node.entity]}: {node.title}")
+        parts.append(
+            f'<a href="{_text(site)}/{ADDRESSES[node.entity]}/{node.key}"><title>{told}</title>'
+            f'<path d="{outline(node.entity, node.x, node.y, node.size)}" '
+            f'fill="{FILLS[node.entity]}" stroke="{stroke}" stroke-width="{rim}"/>'
+        )
+        if label := node.wide:
+            parts.append(
+                f'<text x="{label.x}" y="{label.y}" text-anchor="{label.anchor}" fill="{INK}" '
+                f'stroke="{PAPER}" stroke-width="3" paint-order="stroke">{_text(label.text)}</text>'
+            )
+        parts.append("</a>")
+    return "".join([*parts, "</svg>\n"])
+
+
+def outline(entity: str, x: float, y: float, size: float) -> str:
+    """The path of a node: a square for works, a circle for people, a diamond for topics, and so on."""
+    s = size
+    if entity == "A":
+        return f"M{x - s:.1f} {y:.1f}a{s} {s} 0 1 0 {2 * s} 0a{s} {s} 0 1 0 {-2 * s} 0z"
+    if entity == "W":
+        return f"M{x - s:.1f} {y - s:.1f}h{2 * s}v{2 * s}h{-2 * s}z"
+    if entity == "T":
+        d = round(1.3 * s, 1)
+        return f"M{x:.1f} {y - d:.1f}l{d} {d}l{-d} {d}l{-d} {-d}z"
+    if entity == "I":
+        h = round(s / 2, 1)
+        return f"M{x - s:.1f} {y:.1f}l{h} {-s}h{s}l{h} {s}l{-h} {s}h{-s}z"
+    d = round(1.2 * s, 1)
+    return f"M{x:.1f} {y - d:.1f}l{d} {round(2.2 * s, 1)}h{-2 * d}z"
+
+
+def _text(text: str) -> str:
+    return str(escape(NOT_XML.sub("\ufffd", text)))

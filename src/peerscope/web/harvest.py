@@ -118,9 +118,12 @@ Citation counts are within this record. "Not looked for", "none stated" and zero
 
 - [OpenAlex-shaped API]({base}/api/v1/works): lists, filters, search, groups; no key
 - [OpenAPI description]({base}/api/openapi.json)
-- [Search]({base}/api/search?q=contrastive+learning): words and meaning, with reasons
-- [Claims]({base}/api/claims): claims of works with verdicts and intervals
+- [Search]({base}/api/v1/search?q=contrastive+learning): words and meaning, with reasons
+- [Claims]({base}/api/v1/claims): claims of works with verdicts and intervals
+- [Dumps]({base}/dumps): the whole public record as files, [listed]({base}/dumps/latest/manifest.json)
 - [OAI-PMH]({base}/oai?verb=Identify): Dublin Core for harvesters
+- [Assistants]({base}/mcp): Model Context Protocol, by POST; read only
+- References in a citation style: add `/cite.txt?style=apa` to the address of a work, person or topic
 - A work as BibTeX, RIS, CSL-JSON, JSON-LD: add `.bib`, `.ris`, `.csl.json`, `.jsonld` to its address
 
 ## For people

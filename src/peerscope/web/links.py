@@ -97,26 +97,47 @@ def _address(given: str) -> str:
         return ""
 
 
-def wanted_form(accept: str) -> str | None:
-    """The suffix of the export that a program prefers to the page; ``None`` for the page.
+REFERENCE = "text/x-bibliography"
+"""What DOI resolvers call a formatted reference; ``style`` and ``locale`` are its parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a program prefers to the page: a media type, the suffix of its export, its parameters."""
+
+    type: str
+    suffix: str = ""
+    style: str = ""
+    locale: str = ""
+
+
+def wanted_form(accept: str) -> Wanted | None:
+    """The form that a program prefers to the page; ``None`` for the page.
 
     What cannot be read counts as no preference.
     """
     weights: dict[str, float] = {}
+    given: dict[str, dict[str, str]] = {}
     for part in accept[:LONGEST_ACCEPT].split(","):
         kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
         weight = 1.0
+        named = {}
         for parameter in parameters:
             if match := re.fullmatch(r"q\s*=\s*([01](?:\.\d{0,3})?)", parameter):
                 weight = min(float(match[1]), 1.0)
+            elif match := re.fullmatch(r"(style|locale)\s*=\s*\"?([\w./:-]{1,200})\"?", parameter):
+                named[match[1]] = match[2]
         if re.fullmatch(r"[\w.+*-]+/[\w.+*-]+", kind, re.ASCII):
+            if weight > weights.get(kind, -1.0):
+                given[kind] = named
             weights[kind] = max(weight, weights.get(kind, 0.0))
     page = max(weights.get("text/html", 0.0), weights.get("application/xhtml+xml", 0.0))
-    best, suffix = page, None
-    for exporter in EXPORTERS.values():
-        if weights.get(exporter.media_type, 0.0) > best:
-            best, suffix = weights[exporter.media_type], exporter.suffix
-    return suffix
+    best, wanted = page, None
+    forms = [Wanted(one.media_type, one.suffix) for one in EXPORTERS.values()]
+    for form in [*forms, Wanted(REFERENCE, **given.get(REFERENCE, {}))]:
+        if weights.get(form.type, 0.0) > best:
+            best, wanted = weights[form.type], form
+    return wanted
 
 
 class HeadAsGet:

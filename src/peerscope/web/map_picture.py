@@ -34,11 +34,27 @@ MOST_POINTS = 40
 APART = 26.0
 """Units between two works that are drawn with a link."""
 
-MOST_LABELS = 14
-CHARACTER, LINE = 8.6, 17.0
 LONGEST_LABEL = 34
+MARK = 22.0
 FORMS = 6
 """Forms of points; the categories after them have the same forms, hollow."""
+
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Lettering:
+    """How names are set: how many at most, and how large in units of the picture."""
+
+    most: int
+    character: float
+    line: float
+
+
+WIDE = Lettering(most=14, character=9.4, line=17)
+NARROW = Lettering(most=8, character=14.4, line=26)
+"""On a phone the picture is half as wide, so letters are larger and fewer names have room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +94,8 @@ class MapPicture:
 
     dots: tuple[Dots, ...]
     points: tuple[Point, ...]
-    names: tuple[Name, ...]
+    wide: tuple[Name, ...]
+    narrow: tuple[Name, ...]
     here: tuple[float, float] | None
     single: bool
     most: int
@@ -135,7 +152,8 @@ def pictured(
     return MapPicture(
         tuple(Dots(*key, "".join(paths)) for key, paths in sorted(drawn.items())),
         points,
-        _names(found, window),
+        _names(found, window, WIDE, marked),
+        _names(found, window, NARROW, marked),
         marked,
         single,
         most,
@@ -190,21 +208,26 @@ def form(category: int, x: float, y: float, r: float) -> str:
     return f"M{points}z"
 
 
-def _names(found: OpenMap, window: Window) -> tuple[Name, ...]:
+def _names(
+    found: OpenMap, window: Window, letters: Lettering, marked: tuple[float, float] | None
+) -> tuple[Name, ...]:
     """Names of the regions in sight that have room: the largest level that tells the window apart first."""
-    taken: list[tuple[float, float, float, float]] = []
+    taken: list[Box] = []
+    if marked is not None:
+        x, y = marked
+        taken.append((x - MARK, y - MARK, x + MARK, y + MARK))
     names: list[Name] = []
     for region in sorted(found.regions, key=lambda one: _turn(one, window.z)):
-        if len(names) == MOST_LABELS or _turn(region, window.z)[0] > 1:
+        if len(names) == letters.most or _turn(region, window.z)[0] > 1:
             break
         if not window.shows(region.x, region.y):
             continue
         x, y = _scaled(window, region.x, region.y)
         lines = _lines(region.label)
-        half = CHARACTER * max(map(len, lines)) / 2 + 3
+        half, line = letters.character * max(map(len, lines)) / 2 + 3, letters.line
         x = min(max(x, half), SIDE - half)
-        y = min(max(y, LINE), SIDE - LINE * len(lines))
-        box = (x - half, y - LINE, x + half, y + LINE * (len(lines) - 0.6))
+        y = min(max(y, line), SIDE - line * len(lines))
+        box = (x - half, y - line, x + half, y + line * (len(lines) - 0.6))
         if not any(_covers(box, other) for other in taken):
             taken.append(box)
             names.append(Name(region, round(x, 1), round(y, 1), lines))
@@ -230,9 +253,7 @@ def _lines(label: str) -> tuple[str, ...]:
     return " ".join(words[:split]), " ".join(words[split:])
 
 
-def _covers(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
-) -> bool:
+def _covers(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi import Path as PathParameter
+from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from peerscope.discover import SearchFilters
 from peerscope.record.openalex import (
     ENTITIES,
+    MOST_PAGED,
     Asked,
     Kind,
     Listed,
@@ -34,51 +37,88 @@ from peerscope.record.openalex import (
 from peerscope.record.openalex.conditions import outside_id, own_number
 from peerscope.record.openalex.objects import API, FIELDS
 from peerscope.record.read import entity_of_identifier
+from peerscope.web.api_route import ApiRoute, changed_at, following
 from peerscope.web.asked import LONGEST
 from peerscope.web.caching import conditional
 from peerscope.web.site import Site, base_of, site_of
 
-router = APIRouter(prefix=API, tags=["OpenAlex-shaped"])
+router = APIRouter(prefix=API, tags=["OpenAlex-shaped"], route_class=ApiRoute)
 
 Name = Literal["works", "authors", "sources", "institutions", "topics"]
 LONGEST_FILTER = 16_000
 SEARCHED = 400
 """Works that a search considers; filters then choose among them."""
 
+JSON = "application/json"
 COMPLETED = 10
 RELATED = 10
+
+
+class Meta(BaseModel):
+    """How many there are, and where this page stands; ``next_cursor`` only where a cursor was given."""
+
+    count: int
+    db_response_time_ms: int
+    page: int | None
+    per_page: int
+    groups_count: int | None
+    next_cursor: str | None = None
+
+
+class Group(BaseModel):
+    """How many there are of one value."""
+
+    key: str
+    key_display_name: str
+    count: int
+
+
+class ListAnswer(BaseModel):
+    """A list in OpenAlex's shape; the fields of its objects are those of OpenAlex's documentation."""
+
+    meta: Meta
+    results: list[dict[str, Any]]
+    group_by: list[Group]
+
+
+class Completed(BaseModel):
+    """An entity whose name holds the words."""
+
+    id: str
+    display_name: str
+    hint: str | None
+    cited_by_count: int | None
+    works_count: int
+    entity_type: str
+    external_id: str | None
+    filter_key: str
+
+
+class CompletedAnswer(BaseModel):
+    """Entities whose names hold the words, the most connected first."""
+
+    meta: Meta
+    results: list[Completed]
+
 
 Text = Annotated[str, Query(max_length=LONGEST_FILTER)]
 
 
-def _answer(request: Request, content: Any, status: int = 200) -> Response:
-    response = Response(orjson.dumps(content), status, media_type="application/json")
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    timeless = content
-    if "meta" in content:
-        timeless = content | {"meta": content["meta"] | {"db_response_time_ms": 0}}
-    return conditional(request, response, orjson.dumps(timeless))
+def _answer(request: Request, content: Any) -> Response:
+    """Content as an answer; the time that a list took is no part of what its entity tag stands for."""
+    if "meta" not in content:
+        return conditional(request, Response(orjson.dumps(content), media_type=JSON))
+    took, content["meta"]["db_response_time_ms"] = content["meta"]["db_response_time_ms"], 0
+    timeless = orjson.dumps(content)
+    body = timeless.replace(b'"db_response_time_ms":0', b'"db_response_time_ms":%d' % took, 1)
+    return conditional(request, Response(body, media_type=JSON), timeless)
 
 
-def refused(request: Request, error: Exception) -> Response:
-    """A query that cannot be answered, for OpenAlex's clients and as problem details (RFC 9457)."""
-    return Response(
-        orjson.dumps(
-            {
-                "type": "about:blank", "title": "Bad Request", "status": 400, "detail": str(error),
-                "error": "Invalid query parameters error.", "message": str(error),
-            }
-        ),
-        400, {"Access-Control-Allow-Origin": "*"}, media_type="application/problem+json",
-    )  # fmt: skip
+def _hidden(request: Request) -> frozenset[int]:
+    return site_of(request).community.kept.now().hidden
 
 
-def _hidden(request: Request, kind: Kind) -> frozenset[int]:
-    """People whose pages are hidden, where people are listed."""
-    return site_of(request).community.kept.now().hidden if kind.letter == "A" else frozenset()
-
-
-@router.get("/autocomplete/{name}")
+@router.get("/autocomplete/{name}", response_model=CompletedAnswer)
 def autocomplete(
     request: Request,
     name: Name,
@@ -88,13 +128,11 @@ def autocomplete(
     """Entities of one kind whose name holds the words, the most connected first."""
     start = time.perf_counter()
     with site_of(request).database.session() as session:
-        found = _completed(
-            session, ENTITIES[name], q, filter, base_of(request), _hidden(request, ENTITIES[name])
-        )
+        found = _completed(session, ENTITIES[name], q, filter, base_of(request), _hidden(request))
     return _answer(request, {"meta": _meta(start, len(found), 1, COMPLETED), "results": found})
 
 
-@router.get("/autocomplete")
+@router.get("/autocomplete", response_model=CompletedAnswer)
 def autocomplete_all(
     request: Request, q: Annotated[str, Query(max_length=LONGEST)] = ""
 ) -> Response:
@@ -103,7 +141,7 @@ def autocomplete_all(
     found: list[dict[str, Any]] = []
     with site_of(request).database.session() as session:
         for kind in ENTITIES.values():
-            found += _completed(session, kind, q, "", base_of(request), _hidden(request, kind))
+            found += _completed(session, kind, q, "", base_of(request), _hidden(request))
     found.sort(key=lambda one: (-one["works_count"], one["id"]))
     return _answer(
         request,
@@ -138,7 +176,7 @@ def _completed(
     ]
 
 
-@router.get("/{name}")
+@router.get("/{name}", response_model=ListAnswer)
 def entities(
     request: Request,
     name: Name,
@@ -167,7 +205,7 @@ def entities(
         if words and kind.name != "works":
             terms += parse_filter(f'display_name.search:"{words.replace(chr(34), " ")}"')
         order = [one for one in order if one[0] != "relevance_score"]
-        asked = Asked(terms, order, among, page, size, cursor, _hidden(request, kind))
+        asked = Asked(terms, order, among, page, size, cursor, _hidden(request))
         if group:
             groups = grouped(session, kind, asked, group)
             meta = _meta(start, sum(one["count"] for one in groups), 1, len(groups))
@@ -178,8 +216,9 @@ def entities(
             if sample is not None
             else listed(session, kind, asked)
         )
-        hidden = site.community.kept.now().hidden
-        results = objects(session, kind, found.numbers, base_of(request), fields, hidden=hidden)
+        results = objects(
+            session, kind, found.numbers, base_of(request), fields, hidden=asked.hidden
+        )
     meta = _meta(start, found.count, page, size)
     if cursor:
         meta |= {"page": None, "next_cursor": found.next_cursor}
@@ -188,14 +227,11 @@ def entities(
 
 def _linked(request: Request, content: Any, asked: Asked, found: Listed) -> Response:
     response = _answer(request, content)
-    following: dict[str, object] = {}
+    reached = asked.page * asked.per_page
     if asked.cursor and found.next_cursor:
-        following = {"cursor": found.next_cursor}
-    elif not asked.cursor and asked.page * asked.per_page < found.count:
-        following = {"page": asked.page + 1}
-    if following:
-        address = request.url.include_query_params(**following)
-        response.headers["Link"] = f'<{address}>; rel="next"'
+        following(request, response, cursor=found.next_cursor)
+    elif not asked.cursor and reached < found.count and reached + asked.per_page <= MOST_PAGED:
+        following(request, response, page=asked.page + 1)
     return response
 
 
@@ -225,7 +261,7 @@ def ngrams(request: Request, id: str) -> Response:
     raise HTTPException(410, "N-grams are not offered.")
 
 
-@router.get("/{name}/{id:path}")
+@router.get("/{name}/{id:path}", response_model=dict[str, Any])
 def entity(
     request: Request,
     name: Name,
@@ -236,7 +272,7 @@ def entity(
     site, kind = site_of(request), ENTITIES[name]
     with site.database.session() as session:
         number = _named(session, kind, id)
-        hidden = site.community.kept.now().hidden
+        hidden = _hidden(request)
         if kind.letter == "A" and number in hidden:
             number = None
 
@@ -250,7 +286,10 @@ def entity(
         )
     if not found:
         raise HTTPException(404, f"There is no {name.removesuffix('s')} {id[:100]} here.")
-    return _answer(request, found[0])
+    response = _answer(request, found[0])
+    if "updated_date" in found[0]:
+        changed_at(response, datetime.fromisoformat(found[0]["updated_date"]))
+    return response
 
 
 def _named(session: Session, kind: Kind, given: str) -> int | None:

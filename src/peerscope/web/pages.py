@@ -20,7 +20,8 @@ from peerscope.discover.results import TYPE_LABELS
 from peerscope.discover.shapes import Asker
 from peerscope.record import parsed_work
 from peerscope.record.export import EXPORTERS
-from peerscope.record.export.jsonld import jsonld_work
+from peerscope.record.export.embedded import citation_tags
+from peerscope.record.export.jsonld import jsonld_person, jsonld_work
 from peerscope.record.models import Person
 from peerscope.record.read import (
     cards,
@@ -35,10 +36,11 @@ from peerscope.record.read import (
 )
 from peerscope.record.read.shapes import LISTED_AUTHORS
 from peerscope.record.read.sources import sources_of_record
-from peerscope.web.asked import Asked, asked, page_in
+from peerscope.web.asked import NEAR, Asked, asked, page_in
+from peerscope.web.cite import negotiated
 from peerscope.web.claiming import asking_robots, claims_part
 from peerscope.web.claims import runs_of
-from peerscope.web.links import LINK_SET, header, link_set, signposts, wanted_form
+from peerscope.web.links import LINK_SET, REFERENCE, header, link_set, signposts, wanted_form
 from peerscope.web.meeting import followed, of_work, saved_here
 from peerscope.web.reader import (
     Present,
@@ -63,9 +65,10 @@ SCHEMES = {"works": ("W", ("doi", "arxiv", "openalex", "pmid", "acl")),
            "people": ("A", ("orcid", "openalex")),
            "institutions": ("I", ("ror", "openalex"))}  # fmt: skip
 NOT_FOR_ROBOTS = (
-    "/search", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me", "/join",
-    "/sign-in", "/map?", "/map/",
-    "/reset", "/vouch/", "/api/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
+    "/search", "/explore", "/changes/", "/history", "/for-you", "/saves", "/following", "/report", "/me",
+    "/join", "/sign-in", "/map?", "/map/",
+    "/reset", "/vouch/", "/api/", "/dumps/", "/talk", "/notices", "/moderation", "/feeds/", "/unsubscribe/",
+    "/embed/",
 )  # fmt: skip
 LETTERS = {place: letter for letter, place in PLACES.items()}
 
@@ -179,8 +182,10 @@ def _work(request: Request, letter: str, number: int) -> Response:
     site = site_of(request)
     given = request.query_params
     form = wanted_form(request.headers.get("accept", ""))
+    if form is not None and form.type == REFERENCE:
+        return negotiated(request, number, form.style, form.locale)
     if form is not None:
-        return _export(request, number, form)
+        return _export(request, number, form.suffix)
     who, shelf = keeping(request, number), shelf_in_use(request)
     with site.database.session() as session:
         page = work_page(
@@ -194,6 +199,8 @@ def _work(request: Request, letter: str, number: int) -> Response:
         if page.work.deleted_at is not None:
             raise HTTPException(410)
         query = _opened(site, who, request, number) if who else None
+        key = ("linked", number, page.work.change_seq, base_of(request))
+        linked, tags = site.once(key, lambda: _for_programs(session, number, key[3]))
         shown = site.page(
             request, "work.html",
             who=who,
@@ -203,10 +210,10 @@ def _work(request: Request, letter: str, number: int) -> Response:
             work=page.work,
             claims=site.overview.of_work(page.identifiers),
             meeting=of_work(request, session, number),
-            near=site.discovery.neighbours("W", number, 8),
+            near=site.discovery.neighbours("W", number, NEAR["W"]),
             on_map=site.maps.has(number),
             slice=site.discovery.graph_slice("W", number, 40),
-            jsonld=site.once(("linked", number, page.work.change_seq), lambda: _jsonld(session, number)),
+            jsonld=linked, tags=tags,
         )  # fmt: skip
         shown.headers["Link"] = header(signposts(page, base_of(request)))
     shown.headers.add_vary_header("Accept")
@@ -230,12 +237,17 @@ def _opened(site: Site, who: Present, request: Request, number: int) -> str | No
     return query
 
 
-def _jsonld(session: Session, number: int) -> Any:
-    """The work as linked data; long lists stay in the ``.jsonld`` export, to keep the page small."""
+def _for_programs(session: Session, number: int, base: str) -> tuple[Any, list[tuple[str, str]]]:
+    """The work as linked data and as names for the head of the page.
+
+    Long lists stay in the ``.jsonld`` export, to keep the page small.
+    """
     found = parsed_work(session, number)
     if found is None:
-        return None
-    return jsonld_work(replace(found, authors=found.authors[:LISTED_AUTHORS], references=[]))
+        return None, []
+    short = replace(found, authors=found.authors[:LISTED_AUTHORS], references=[])
+    linked = {"@context": "https://schema.org"} | jsonld_work(short)
+    return linked, citation_tags(found, f"{base}/works/W{number}")
 
 
 def _person(request: Request, letter: str, number: int) -> Response:
@@ -265,8 +277,8 @@ def _person(request: Request, letter: str, number: int) -> Response:
             page=page,
             person=page.person,
             followed=followed(request, f"A{number}"),
-            near=site.discovery.neighbours("A", number, 8),
-            slice=site.discovery.graph_slice("A", number, 50),
+            near=site.discovery.neighbours("A", number, NEAR["A"]),
+            slice=site.discovery.graph_slice("A", number, 44),
             sort=_sort(given.get("sort")),
             name_key=_name_key(session, page.person),
             runs=runs_of(site.overview, page.works_by),
@@ -274,6 +286,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             said=said(known) if known else [],
             coverage=coverage(known) if known else "",
             contact=contact_of(site, visitor(request), number),
+            jsonld=jsonld_person(page, base_of(request)),
         )  # fmt: skip
         if shelf:
             own_answer(shown)
@@ -304,7 +317,7 @@ def _entity(request: Request, letter: str, number: int) -> Response:
             page=page,
             kind=KINDS[letter],
             followed=followed(request, f"{letter}{number}"),
-            near=site.discovery.neighbours("T", number, 12) if letter == "T" else (),
+            near=site.discovery.neighbours(letter, number, NEAR[letter]) if NEAR[letter] else (),
             slice=site.discovery.graph_slice(letter, number, 40),
             sort=_sort(given.get("sort")),
         )  # fmt: skip

@@ -17,10 +17,12 @@ from markupsafe import Markup, escape
 from peerscope import __version__
 from peerscope.community import Community
 from peerscope.discover import Discovery
+from peerscope.discover.graph_shapes import KINDS as EDGE_KINDS
 from peerscope.discover.maps import SiteMaps
 from peerscope.discover.readers import Readers
 from peerscope.discover.results import TYPE_LABELS
 from peerscope.record import Database
+from peerscope.record.citing import Styles
 from peerscope.record.markup import to_html
 from peerscope.record.read import Known
 from peerscope.reproduce.overview import Overview
@@ -53,6 +55,11 @@ def static_address(name: str) -> str:
     return f"/static/{name}?v={digest}"
 
 
+def _static_files() -> list[str]:
+    """Names of the static files, as paths below their folder."""
+    return [path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file()]
+
+
 def marked(text: str | None, markup: str | None = None) -> Markup:
     """Text with its maths and emphasis as safe HTML."""
     return Markup(to_html(markup or text or ""))  # noqa: S704 - whitelisted by record.markup
@@ -74,9 +81,10 @@ def _environment(settings: Settings) -> Environment:
     environment.globals |= {
         "site_name": settings.site_name,
         "version": __version__,
-        "static": {name.name: static_address(name.name) for name in STATIC.iterdir()},
+        "static": {name: static_address(name) for name in _static_files()},
         "places": PLACES,
         "kinds": KINDS,
+        "edge_kinds": EDGE_KINDS,
         "outside": OUTSIDE,
         "type_labels": TYPE_LABELS,
         "Known": Known,
@@ -105,12 +113,14 @@ class Site:
     community: Community
     address: str = ""
     templates: Environment = field(init=False)
+    styles: Styles = field(init=False)
     maps: SiteMaps = field(init=False)
     _made: OrderedDict[tuple[object, ...], Any] = field(default_factory=OrderedDict, init=False)
 
     def __post_init__(self) -> None:
         listens = f"http://{self.settings.host}:{self.settings.port}"
         self.address = (self.settings.base_url or self.address or listens).rstrip("/")
+        self.styles = Styles(self.settings.styles)
         self.templates = _environment(self.settings)
         self.maps = SiteMaps(self.settings)
         self.templates.globals["is_hidden"] = self.is_hidden

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
@@ -143,7 +144,7 @@ def formula() -> Response:
 @router.get("/people/{id}/trust", response_class=HTMLResponse)
 def trust(request: Request, id: str) -> Response:
     """Every term of a person's snapshot, with its sources and what would change it."""
-    site, found = site_of(request), _look(request, id, "trust")
+    site, found = site_of(request), look(request, id, "/people/{}/trust")
     if not isinstance(found, Examined):
         return found
     who = visitor(request)
@@ -167,10 +168,10 @@ def trust(request: Request, id: str) -> Response:
 @router.get("/people/{id}/trust.json")
 def trust_json(request: Request, id: str) -> Response:
     """The snapshot with everything that was counted, to recompute it from."""
-    found = _look(request, id, "trust.json")
+    found = look(request, id, "/people/{}/trust.json")
     if not isinstance(found, Examined):
         return found
-    answer = JSONResponse(document(found.evidence, found.snapshot, now()))
+    answer = JSONResponse(told(found))
     return asking_robots(answer, noindex=True)
 
 
@@ -219,13 +220,27 @@ def _person(request: Request, record: Session, id: str) -> Person:
     return person_at(site_of(request), record, int(match[1]), visitor(request))
 
 
-def _look(request: Request, id: str, page: str) -> Examined | Response:
-    """A person as `examine` sees them, kept if they changed; the way there if they are another now."""
+def told(found: Examined) -> dict[str, Any]:
+    """The snapshot as a document, with all that was counted."""
+    return document(found.evidence, found.snapshot, now())
+
+
+def look(request: Request, id: str, address: str) -> Examined | Response:
+    """A person as `examine` sees them, kept if they changed; the way there if they are another now.
+
+    Args:
+        request: Of whoever asks.
+        id: ``A12``.
+        address: Of the answer, with a gap for the person's id.
+
+    Raises:
+        HTTPException: 404 for nobody, 410 where their page is hidden.
+    """
     site = site_of(request)
     with site.database.session() as record, site.community.reading() as people:
         person = _person(request, record, id)
         if id != f"A{person.id}":
-            return RedirectResponse(f"/people/A{person.id}/{page}", 302)
+            return RedirectResponse(address.format(f"A{person.id}"), 302)
         found = examine(record, people, site.overview, person)
     remember(site.community, found)
     return found

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from fastapi import HTTPException, Request
 
 from peerscope.discover import Discovery, SearchFilters, SearchPage
-from peerscope.discover.shapes import Asker, GraphSlice, Neighbour
+from peerscope.discover.graph_shapes import GraphPath, GraphQuestion, GraphSlice, GraphWhy
+from peerscope.discover.shapes import Asker, Neighbour
 from peerscope.web.site import site_of
 from peerscope.web.visitor import visitor
 
@@ -18,8 +19,9 @@ HIDDEN = (
     "This page is not shown: it was hidden after somebody asked for it. The works stay in the record, "
     "with the names that are printed on them."
 )
-PERSON = re.compile(r"/(?:api/(?:v1/)?)?people/A(\d{1,15})(?!\d)", re.ASCII)
-"""Addresses of a person: the page, everything below it, its feeds, its JSON."""
+PERSON = re.compile(r"/(?:api/(?:v1/)?)?(?:people|graph)/A(\d{1,15})(?!\d)", re.ASCII)
+"""Addresses of a person: the page, everything below it, its feeds, its JSON,
+its graph."""
 
 NOBODY = 0
 """A number that no person has: a search among a hidden person's works finds nothing."""
@@ -96,3 +98,25 @@ class Visible:
                 one for one in found.edges if one.source not in gone and one.target not in gone
             ),
         )
+
+    def graph(self, question: GraphQuestion) -> GraphSlice:
+        """As `Discovery.graph`."""
+        return self._discovery.graph(self._without(question))
+
+    def graph_expansion(self, question: GraphQuestion, known: Sequence[str]) -> GraphSlice:
+        """As `Discovery.graph_expansion`."""
+        return self._discovery.graph_expansion(self._without(question), known)
+
+    def graph_path(self, question: GraphQuestion, target: str) -> GraphPath:
+        """As `Discovery.graph_path`."""
+        return self._discovery.graph_path(self._without(question), target)
+
+    def graph_why(self, question: GraphQuestion, target: str, kind: str) -> GraphWhy | None:
+        """As `Discovery.graph_why`."""
+        return self._discovery.graph_why(self._without(question), target, kind)
+
+    def _without(self, question: GraphQuestion) -> GraphQuestion:
+        hidden = self._hidden()
+        if question.entity == "A":
+            hidden -= {question.id}
+        return replace(question, without=question.without | hidden)

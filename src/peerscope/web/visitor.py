@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 COOKIE = "peerscope-session"
 SECURE_COOKIE = "__Host-peerscope-session"
+PICTURES = ("/badge.svg", "/card.svg")
 AGAIN = "Sign in again before this: it asks for a sign-in of the last half hour."
 
 
@@ -80,7 +81,7 @@ async def see_visitor(
     """Find out who asks before a page is made; what is made for an account is kept by no cache."""
     request.state.visitor = None
     secret = request.cookies.get(_cookie(request), "")
-    if secret and len(secret) <= LONGEST_SECRET and not request.url.path.startswith("/static/"):
+    if secret and len(secret) <= LONGEST_SECRET and not _for_everybody(request.url.path):
         request.state.visitor = await run_in_threadpool(_find, request, secret)
     response = await call_next(request)
     if request.state.visitor is not None:
@@ -88,6 +89,11 @@ async def see_visitor(
     if response.headers.get("content-type", "").startswith("text/html"):
         response.headers.add_vary_header("Cookie")
     return response
+
+
+def _for_everybody(path: str) -> bool:
+    """Whether an address gives the same to everybody, whoever asks."""
+    return path.startswith("/static/") or path.endswith(PICTURES)
 
 
 def _find(request: Request, secret: str) -> Visitor | None:

@@ -50,6 +50,13 @@ def figures(snapshot: Snapshot, computed_at: datetime, *, traces: bool = True) -
     } | told
 
 
+def public_figures(snapshot: Snapshot) -> dict[str, Any]:
+    """The snapshot for a dump: without the time of computing, traces, and who vouches for the account."""
+    told = _told(snapshot, traces=False)
+    told["verification"] = {"level": snapshot.level}
+    return told
+
+
 def digest(snapshot: Snapshot) -> str:
     """SHA-256 of a snapshot's figures and statements, without the time of computing."""
     told = json.dumps(_told(snapshot, traces=False), sort_keys=True, ensure_ascii=True)

@@ -55,6 +55,14 @@ class Heard:
         return replace(self.standing, reviews=reviews_of(self.person, rows))
 
 
+def owned_people(session: Session) -> list[int]:
+    """Numbers of the people whose record an account owns, in order. One statement."""
+    owned = select(Account.person_id).where(
+        Account.person_id.is_not(None), Account.state == "active"
+    )
+    return [one for one in session.scalars(owned.order_by(Account.person_id)) if one is not None]
+
+
 def hear(session: Session, person: int) -> Heard:
     """What accounts say about a person. Five statements at most.
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import orjson
@@ -67,6 +68,9 @@ COMPARED = 10
 """Neighbours that are compared for it."""
 
 CHUNK = 1024
+KEPT_EVERY = 8
+"""Chunks of neighbours after which they are kept for a run that goes on."""
+
 ENOUGH_KNOWN = 0.5
 """Share of the works that an earlier map must have for the new one to start from it."""
 
@@ -261,23 +265,34 @@ def nearest_rows(
         kept: Folder in which they are kept for a run that goes on.
         progress: Told of how far it is.
     """
-    file = kept / "near.npy" if kept is not None else None
-    if file is not None and file.exists():
-        found: IntArray = np.load(file)
-        if found.shape == (len(ids), k):
-            return found
-    near = np.zeros((len(ids), k), np.int64)
-    for start in range(0, len(ids), CHUNK):
+    file = kept / "near.npz" if kept is not None else None
+    done, near = _kept_rows(file, (len(ids), k))
+    for start in range(done, len(ids), CHUNK):
         part = slice(start, start + CHUNK)
         hits = index.search_dense_many(vectors[part], k + 1)
         for row, hit in enumerate(hits, start=start):
             near[row] = _others(hit.ids, ids, row, k)
+        done = min(start + CHUNK, len(ids))
+        if file is not None and (
+            done == len(ids) or (start // CHUNK) % KEPT_EVERY == KEPT_EVERY - 1
+        ):
+            with written(file) as stream:
+                np.savez(stream, done=done, near=near)
         if progress is not None:
-            progress("looking up neighbours", min(start + CHUNK, len(ids)), len(ids))
-    if file is not None:
-        with written(file) as stream:
-            np.save(stream, near)
+            progress("looking up neighbours", done, len(ids))
     return near
+
+
+def _kept_rows(file: Path | None, shape: tuple[int, int]) -> tuple[int, IntArray]:
+    """How many rows a stopped run had looked up, and these; none where no file fits."""
+    try:
+        if file is not None:
+            with np.load(file) as state:
+                if state["near"].shape == shape:
+                    return int(state["done"]), state["near"]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        pass
+    return 0, np.zeros(shape, np.int64)
 
 
 def _others(hits: IntArray, ids: IntArray, row: int, k: int) -> IntArray:

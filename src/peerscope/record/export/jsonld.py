@@ -8,11 +8,16 @@ from typing import Any
 import orjson
 
 from peerscope.record.parsed import ParsedAuthor, ParsedWork
+from peerscope.record.read.people import PersonPage
 
 _TYPES = {
     "book": "Book", "book-chapter": "Chapter", "dissertation": "Thesis", "report": "Report",
     "dataset": "Dataset", "software": "SoftwareSourceCode", "review": "Review", "other": "CreativeWork",
 }  # fmt: skip
+_PAGED = ("ScholarlyArticle", "Report", "Chapter")
+"""Types of schema.org that have ``pagination``."""
+
+_PEOPLE = {"orcid": "https://orcid.org/", "openalex": "https://openalex.org/"}
 _RESOLVERS = {
     "doi": "https://doi.org/", "arxiv": "https://arxiv.org/abs/", "openalex": "https://openalex.org/",
     "acl": "https://aclanthology.org/", "pmid": "https://pubmed.ncbi.nlm.nih.gov/",
@@ -34,9 +39,10 @@ def jsonld_work(work: ParsedWork) -> dict[str, Any]:
     links = [
         _RESOLVERS[scheme] + value for scheme, value in work.ids.items() if scheme in _RESOLVERS
     ]
+    kind = _TYPES.get(work.type, "ScholarlyArticle")
     node: dict[str, Any] = {
         "@id": links[0] if links else work.url,
-        "@type": _TYPES.get(work.type, "ScholarlyArticle"),
+        "@type": kind,
         "headline": work.title,
         "name": work.title,
         "author": [_person(author) for author in work.authors],
@@ -47,8 +53,8 @@ def jsonld_work(work: ParsedWork) -> dict[str, Any]:
         "description": work.summary,
         "isPartOf": _venue(work),
         "publisher": {"@type": "Organization", "name": work.publisher} if work.publisher else None,
-        "pagination": work.pages,
-        "isbn": work.ids.get("isbn"),
+        "pagination": work.pages if kind in _PAGED else None,
+        "isbn": work.ids.get("isbn") if kind == "Book" else None,
         "identifier": [
             {"@type": "PropertyValue", "propertyID": scheme, "value": value}
             for scheme, value in work.ids.items()
@@ -69,20 +75,52 @@ def jsonld_work(work: ParsedWork) -> dict[str, Any]:
     return {key: value for key, value in node.items() if value not in (None, "", [])}
 
 
+def jsonld_person(page: PersonPage, base: str) -> dict[str, Any]:
+    """The page of a person as a schema.org node: what sources state of them, nothing that was suggested.
+
+    Args:
+        page: The person.
+        base: Address of the site, without a slash at its end.
+    """
+    person = page.person
+    own = f"{base}/people/A{person.id}"
+    same = [_PEOPLE[scheme] + value for scheme, value in page.identifiers if scheme in _PEOPLE]
+    about: dict[str, Any] = {
+        "@type": "Person",
+        "@id": f"https://orcid.org/{person.orcid}" if person.orcid else own,
+        "name": person.display_name,
+        "alternateName": [name for name, _ in page.names if name != person.display_name],
+        "url": own,
+        "sameAs": same,
+        "affiliation": [
+            {"@type": "Organization", "name": one.label}
+            | ({"url": f"{base}/institutions/I{one.id}"} if one.id is not None else {})
+            for one in page.affiliations
+        ],
+        "knowsAbout": [one.label for one in page.topics if one.note is None],
+    }
+    return {
+        "@context": "https://schema.org",
+        "@type": "ProfilePage",
+        "url": own,
+        "mainEntity": {key: value for key, value in about.items() if value not in (None, "", [])},
+    }
+
+
 def _venue(work: ParsedWork) -> dict[str, Any] | None:
     if not work.venue:
         return None
-    kind = (
-        "Periodical"
-        if work.type == "journal-article"
-        else "Book"
-        if work.type == "book-chapter"
-        else "CreativeWork"
-    )
+    # Only a book has an isbn in schema.org, only a series an issn.
+    kind, scheme = "CreativeWork", ""
+    if work.type == "book-chapter" or (work.type != "journal-article" and "isbn" in work.venue_ids):
+        kind, scheme = "Book", "isbn"
+    elif work.type == "journal-article":
+        kind, scheme = "Periodical", "issn"
+    elif "issn" in work.venue_ids:
+        kind, scheme = "CreativeWorkSeries", "issn"
     venue: dict[str, Any] = {"@type": kind, "name": work.venue}
-    for scheme in ("issn", "isbn"):
-        if scheme in work.venue_ids:
-            venue[scheme] = work.venue_ids[scheme]
+    if scheme in work.venue_ids:
+        venue[scheme] = work.venue_ids[scheme]
     if not work.volume and not work.issue:
         return venue
     number: dict[str, Any] = venue

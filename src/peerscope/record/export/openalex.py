@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -23,7 +24,13 @@ _SOURCE_TYPES = {
 def to_openalex(works: Iterable[ParsedWork]) -> Iterator[str]:
     """Yield one JSON object a line, as in OpenAlex's snapshot."""
     for work in works:
-        yield _LINE_ENDS.sub(_escaped, orjson.dumps(openalex_work(work)).decode()) + "\n"
+        yield json_line(openalex_work(work), sort=False)
+
+
+def json_line(value: Any, *, sort: bool = True) -> str:
+    """A value as one line of JSON, at no character of which a reader would cut it."""
+    option = orjson.OPT_SORT_KEYS if sort else None
+    return _LINE_ENDS.sub(_escaped, orjson.dumps(value, option=option).decode()) + "\n"
 
 
 # Line ends of Unicode, at which many readers of JSON lines would cut.
@@ -95,10 +102,10 @@ def inverted_index(abstract: str | None) -> dict[str, list[int]] | None:
     """Every word of the abstract with its positions, counted from 0 at single spaces."""
     if not abstract:
         return None
-    index: dict[str, list[int]] = {}
+    index: defaultdict[str, list[int]] = defaultdict(list)
     for position, word in enumerate(abstract.split()):
-        index.setdefault(word, []).append(position)
-    return index
+        index[word].append(position)
+    return dict(index)
 
 
 def _openalex(ids: dict[str, str]) -> str | None:

@@ -23,6 +23,8 @@ LONGEST_TEXT = 200_000
 """Characters of a text that are looked at."""
 LONGEST_DOI = 300
 """Characters; the longest that are in use have some 200."""
+LONGEST_WORD = 2_000
+"""Characters between two blanks; identifiers and addresses that hold one are shorter."""
 SHOWN = 100
 """Characters of what was written that a refusal repeats."""
 
@@ -146,6 +148,9 @@ def _in_line(line: str) -> list[Asked | Refusal]:
 
 def _read(word: str, label: str) -> Asked | Refusal | None:
     """What a word asks for; ``None`` where it asks for nothing."""
+    if len(word) > LONGEST_WORD:
+        meant = _LOOKS_MEANT.search(word[:SHOWN])
+        return Refusal(_shown(word), f"This has {len(word):,} characters.") if meant else None
     plain = _trimmed(word)
     match = _LABEL.match(plain)
     if match:

@@ -14,6 +14,7 @@ from peerscope.record.importers.arxiv import ArxivImporter
 from peerscope.record.importers.bibtex import BibtexImporter
 from peerscope.record.importers.crossref import CrossrefImporter
 from peerscope.record.importers.csl import CslImporter
+from peerscope.record.importers.dump import DumpImporter, is_dumped
 from peerscope.record.importers.json_elements import elements
 from peerscope.record.importers.jsonl import JsonLinesImporter
 from peerscope.record.importers.openalex import OpenAlexImporter, is_part, looks_like
@@ -36,6 +37,7 @@ IMPORTERS: dict[str, type[Any]] = {
         BibtexImporter,
         CrossrefImporter,
         CslImporter,
+        DumpImporter,
         JsonLinesImporter,
         OpenAlexImporter,
         OrcidImporter,
@@ -105,6 +107,9 @@ def _xml(text: bytes) -> Importer | None:
 
 
 def _json(path: str, text: bytes) -> Importer:
+    # what a dump keeps of a source may hold the marks by which that source's own files are known
+    if is_dumped(text):
+        return DumpImporter(path)
     if zotero.looks_like(text):
         return ZoteroImporter()
     if orcid.looks_like(text):

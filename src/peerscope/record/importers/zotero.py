@@ -18,7 +18,8 @@ from peerscope.record.importers.jsonlines import text_of
 from peerscope.record.importers.zotero_items import is_work, work_of
 from peerscope.record.parsed import Record
 
-_EXPORT = re.compile(rb'\s*\{\s*"config"\s*:')
+_EXPORT = re.compile(rb'\s*\{\s*(?:"(?:config|collections|version)"\s*:\s*\{|"items"\s*:\s*\[)')
+"""How an export begins: its keys come in any order. An item has a number or an array under them."""
 
 
 class ZoteroImporter:
@@ -35,7 +36,9 @@ class ZoteroImporter:
 
 def looks_like(start: bytes) -> bool:
     """Whether a JSON file that begins so holds items of Zotero."""
-    return b'"itemType"' in start or b"BetterBibTeX JSON" in start
+    # with thousands of collections in front, the first item lies beyond what is looked at
+    begins = re.match(rb'\s*\{\s*"collections"\s*:\s*\{', start) is not None
+    return begins or b'"itemType"' in start or b"BetterBibTeX JSON" in start
 
 
 def _located(path: str, breaks: list[BrokenFileError]) -> Iterator[Located]:

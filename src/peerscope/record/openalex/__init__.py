@@ -6,11 +6,12 @@ field names. The web puts addresses in front of them.
 
 from peerscope.record.openalex.entities import ENTITIES, Kind
 from peerscope.record.openalex.grammar import QueryError, Term, parse_filter, parse_sort
-from peerscope.record.openalex.lists import Asked, Listed, grouped, listed, sampled
+from peerscope.record.openalex.lists import MOST_PAGED, Asked, Listed, grouped, listed, sampled
 from peerscope.record.openalex.objects import objects
 
 __all__ = [
     "ENTITIES",
+    "MOST_PAGED",
     "Asked",
     "Kind",
     "Listed",

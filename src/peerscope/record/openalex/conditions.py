@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from typing import Any
@@ -30,23 +30,31 @@ _PREFIXES = {
     "issn": ("issn:",),
 }
 _BARE = {
-    "doi": re.compile(r"10\.\d{4,9}/\S+"),
-    "orcid": re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dXx]"),
-    "ror": re.compile(r"0[a-z0-9]{6}\d{2}"),
-    "issn": re.compile(r"\d{4}-\d{3}[\dXx]"),
-    "arxiv": re.compile(r"\d{4}\.\d{4,5}|[a-z-]+/\d{7}"),
+    "doi": re.compile(r"10\.[0-9]{4,9}/\S+"),
+    "orcid": re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dXx]", re.ASCII),
+    "ror": re.compile(r"0[a-z0-9]{6}\d{2}", re.ASCII),
+    "issn": re.compile(r"\d{4}-\d{3}[\dXx]", re.ASCII),
+    "arxiv": re.compile(r"\d{4}\.\d{4,5}|[a-z-]+/\d{7}", re.ASCII),
 }
 
 
-def conditions(session: Session, kind: Kind, terms: Sequence[Term]) -> list[Condition]:
+def conditions(
+    session: Session, kind: Kind, terms: Sequence[Term], hidden: Collection[int] = ()
+) -> list[Condition]:
     """The conditions that filters make. At most one statement, for ids of elsewhere.
+
+    Args:
+        session: Of the record.
+        kind: What is filtered.
+        terms: The filters.
+        hidden: People by whom nothing is found: the list of their works would be their page.
 
     Raises:
         QueryError: An attribute is unknown, or a value of it cannot be read.
     """
     named = {term: attribute_of(kind, term.attribute) for term in terms}
     outside = _look_up(session, named)
-    return [_condition(term, attribute, outside) for term, attribute in named.items()]
+    return [_condition(term, attribute, outside, hidden) for term, attribute in named.items()]
 
 
 def attribute_of(kind: Kind, name: str) -> Attribute:
@@ -67,7 +75,9 @@ def attribute_of(kind: Kind, name: str) -> Attribute:
 
 def own_number(letter: str, value: str) -> int | None:
     """The number in an id of this site, as ``W12`` or an address that ends in it."""
-    match = re.fullmatch(rf"(?:https?://[^/]+(?:/[\w/-]*)?/)?{letter}(\d{{1,15}})", value, re.I)
+    match = re.fullmatch(
+        rf"(?:https?://[^/]+(?:/[\w/-]*)?/)?{letter}(\d{{1,15}})", value, re.I | re.ASCII
+    )
     foreign = value.lower().startswith(_PREFIXES["openalex"])
     return int(match[1]) if match and not foreign else None
 
@@ -121,7 +131,10 @@ def _all_of(term: Term) -> list[str]:
 
 
 def _condition(
-    term: Term, attribute: Attribute, outside: dict[tuple[str, str, str], int]
+    term: Term,
+    attribute: Attribute,
+    outside: dict[tuple[str, str, str], int],
+    hidden: Collection[int],
 ) -> Condition:
     kind = attribute.kind
     if kind == "text":
@@ -140,7 +153,7 @@ def _condition(
         # A blank is the + of an address: all of these hold.
         found = or_(
             *(
-                and_(*(_bearing(term, attribute, one, outside) for one in value.split()))
+                and_(*(_bearing(term, attribute, one, outside, hidden) for one in value.split()))
                 for value in term.values
             )
         )
@@ -148,7 +161,11 @@ def _condition(
 
 
 def _bearing(
-    term: Term, attribute: Attribute, value: str, outside: dict[tuple[str, str, str], int]
+    term: Term,
+    attribute: Attribute,
+    value: str,
+    outside: dict[tuple[str, str, str], int],
+    hidden: Collection[int],
 ) -> Condition:
     number = own_number(attribute.letter, value)
     if number is None:
@@ -159,7 +176,7 @@ def _bearing(
                 f"{attribute.letter}12, or like an identifier of elsewhere."
             )
         number = outside.get((attribute.letter, *found))
-    if number is None or number > LARGEST:
+    if number is None or number > LARGEST or (attribute.letter == "A" and number in hidden):
         return false()
     condition: Condition = attribute.make([number])
     return condition

@@ -23,6 +23,9 @@ MOST_PAGED = 10_000
 
 MOST_SAMPLED = 10_000
 MOST_GROUPS = 200
+PRIME = 2**31 - 1
+"""Modulo of the polynomial that draws a sample: products stay below 2^62, which both databases compute."""
+
 TABLES: dict[str, Any] = {"A": Person, "S": Venue, "I": Institution, "T": Topic}
 
 
@@ -37,7 +40,7 @@ class Asked:
         page: From 1.
         per_page: 1 to 200.
         cursor: ``*`` or what the answer before gave; empty means pages.
-        hidden: Numbers that are left out.
+        hidden: People who are neither listed nor found by.
     """
 
     terms: Sequence[Term] = ()
@@ -73,7 +76,10 @@ def listed(session: Session, kind: Kind, asked: Asked) -> Listed:
         *(c.desc().nulls_last() if down else c.asc().nulls_first() for c, down in orders)
     )
     if asked.cursor:
-        return _by_cursor(session, statement, orders, asked, _count(session, kind, where))
+        # Read before anything is counted: one that this site did not make costs nothing.
+        behind = _behind(orders, asked.cursor)
+        count = _count(session, kind, where)
+        return _by_cursor(session, statement.where(*behind), asked, count)
     if asked.page * asked.per_page > MOST_PAGED:
         raise QueryError(
             f"Maximum results size of {MOST_PAGED:,} records is exceeded. "
@@ -95,7 +101,10 @@ def _count(session: Session, kind: Kind, where: list[ColumnElement[bool]]) -> in
 
 
 def sampled(session: Session, kind: Kind, asked: Asked, size: int, seed: str) -> Listed:
-    """A random sample, the same for the same seed and record. One statement.
+    """A random sample, the same for the same seed and record. Two statements.
+
+    Those are drawn whose numbers a random polynomial of degree 3 modulo a prime makes the least: any four are
+    drawn independently, and the database draws them without telling all numbers first.
 
     Raises:
         QueryError: The filter cannot be read, or the sample is too large.
@@ -103,10 +112,19 @@ def sampled(session: Session, kind: Kind, asked: Asked, size: int, seed: str) ->
     if not 1 <= size <= MOST_SAMPLED:
         raise QueryError(f"A sample has 1 to {MOST_SAMPLED:,} records, not {size:,}.")
     where = _where(session, kind, asked)
-    numbers = list(session.scalars(select(kind.table.id).where(*where).order_by(kind.table.id)))
-    drawn = random.Random(seed).sample(numbers, min(size, len(numbers)))  # noqa: S311
+    count = min(size, _count(session, kind, where))
+    drawn = random.Random(seed)  # noqa: S311
+    leading, *rest = (drawn.randrange(1, PRIME) for _ in range(4))
+    number = kind.table.id % PRIME
+    place = (number * leading + rest[0]) % PRIME
+    for coefficient in rest[1:]:
+        place = (place * number + coefficient) % PRIME
     start = (asked.page - 1) * asked.per_page
-    return Listed(tuple(drawn[start : start + asked.per_page]), len(drawn))
+    statement = select(kind.table.id).where(*where).order_by(place, kind.table.id)
+    numbers = session.scalars(
+        statement.offset(start).limit(max(0, min(asked.per_page, count - start)))
+    )
+    return Listed(tuple(numbers), count)
 
 
 def grouped(session: Session, kind: Kind, asked: Asked, name: str) -> list[dict[str, Any]]:
@@ -132,6 +150,8 @@ def grouped(session: Session, kind: Kind, asked: Asked, name: str) -> list[dict[
         rows = _counted_before(session, group.letter)
     else:
         rows = _counted_now(session, kind, asked, group, unknown=bool(option))
+    if group.letter == "A" and asked.hidden:
+        rows = [row for row in rows if row[0] not in asked.hidden]
     labels = _labels(session, group.letter, [row[0] for row in rows if row[0] is not None])
     return [
         {
@@ -185,10 +205,10 @@ def _labels(session: Session, letter: str, keys: list[Any]) -> dict[Any, str]:
 
 
 def _where(session: Session, kind: Kind, asked: Asked) -> list[ColumnElement[bool]]:
-    found = [kind.there, *conditions(session, kind, asked.terms)]
+    found = [kind.there, *conditions(session, kind, asked.terms, asked.hidden)]
     if asked.among is not None:
         found.append(kind.table.id.in_(list(asked.among)))
-    if asked.hidden:
+    if asked.hidden and kind.letter == "A":
         found.append(kind.table.id.not_in(list(asked.hidden)))
     return found
 
@@ -222,24 +242,22 @@ def _orders(kind: Kind, asked: Asked) -> list[tuple[Any, bool]]:
     return [*found, (kind.table.id, bool(found) and found[-1][1])]
 
 
-def _by_cursor(
-    session: Session,
-    statement: Select[Any],
-    orders: list[tuple[Any, bool]],
-    asked: Asked,
-    count: int,
-) -> Listed:
-    if asked.cursor != "*":
-        last = _read_cursor(asked.cursor, [column.type.python_type for column, _ in orders])
-        # Behind the last row: equal in the first columns of the order, further in the next.
-        behind = [
-            and_(
-                *(c.is_not_distinct_from(v) for (c, _), v in zip(orders[:n], last, strict=False)),
-                _further(*orders[n], last[n]),
-            )
-            for n in range(len(orders))
-        ]
-        statement = statement.where(or_(*behind))
+def _behind(orders: list[tuple[Any, bool]], cursor: str) -> list[ColumnElement[bool]]:
+    """What comes behind the last row that a cursor names: equal in the first columns, further in the next."""
+    if cursor == "*":
+        return []
+    last = _read_cursor(cursor, [column.type.python_type for column, _ in orders])
+    ways = [
+        and_(
+            *(c.is_not_distinct_from(v) for (c, _), v in zip(orders[:n], last, strict=False)),
+            _further(*orders[n], last[n]),
+        )
+        for n in range(len(orders))
+    ]
+    return [or_(*ways)]
+
+
+def _by_cursor(session: Session, statement: Select[Any], asked: Asked, count: int) -> Listed:
     rows = session.execute(statement.limit(asked.per_page + 1)).all()
     page = rows[: asked.per_page]
     following = _cursor(list(page[-1][1:])) if len(rows) > asked.per_page else None

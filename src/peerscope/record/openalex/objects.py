@@ -43,6 +43,11 @@ ADDRESSES = {
     "arxiv": "https://arxiv.org/abs/{}",
 }  # fmt: skip
 TYPES = {"journal-article": "article", "proceedings-article": "article"}
+PLACE = (
+    Institution.id, Institution.display_name, Institution.ror, Institution.country_code, Institution.type,
+)  # fmt: skip
+"""What an institution's own object takes of its row, and every other object that names it."""
+
 SHARED_PEOPLE = 100
 """Authors of one work in a list; the object of one work has all (OpenAlex cuts at 100 too)."""
 
@@ -119,7 +124,9 @@ class _Others:
         self.base = site + API
         self.rows = {
             row.id: row
-            for row in session.scalars(select(kind.table).where(kind.table.id.in_(numbers)))
+            for row in session.execute(
+                select(kind.table.__table__).where(kind.table.id.in_(numbers))
+            )
         }
         self.ids = _identifiers(session, kind.letter, numbers)
 
@@ -163,15 +170,15 @@ class _Others:
                 names[number].append(name)
         if self.wanted & {"affiliations", "last_known_institutions"}:
             rows = self.session.execute(
-                select(Authorship.person_id, Institution, Work.publication_year)
+                select(Authorship.person_id, *PLACE, Work.publication_year)
                 .join(AuthorshipInstitution, AuthorshipInstitution.authorship_id == Authorship.id)
                 .join(Institution, Institution.id == AuthorshipInstitution.institution_id)
                 .join(Work, Work.id == Authorship.work_id)
                 .where(Authorship.person_id.in_(self.numbers), Work.deleted_at.is_(None))
                 .distinct().order_by(Authorship.person_id, Institution.id)
             )  # fmt: skip
-            for number, place, year in rows:
-                places[number].append((place, year))
+            for row in rows:
+                places[row.person_id].append((row, row.publication_year))
         if "topics" in self.wanted:
             counted = func.count(func.distinct(Authorship.work_id))
             rows = self.session.execute(
@@ -279,27 +286,31 @@ class _Works(_Others):
                 self.artifacts[one.work_id].append({"kind": one.kind, "url": one.url})
 
     def _load_authorships(self) -> None:
+        # Columns, not entities: a list of 200 works has a thousand of these rows.
         statement = (
-            select(Authorship, Person.display_name, Person.orcid)
+            select(
+                Authorship.work_id, Authorship.id, Authorship.person_id, Authorship.raw_name,
+                Authorship.raw_affiliation, Authorship.is_corresponding, Person.display_name, Person.orcid,
+            )
             .outerjoin(Person, Person.id == Authorship.person_id)
             .where(Authorship.work_id.in_(self.numbers))
             .order_by(Authorship.work_id, Authorship.position)
-        )
+        )  # fmt: skip
         if len(self.numbers) > 1:
             statement = statement.where(Authorship.position < SHARED_PEOPLE)
-        signed = []
-        for row in self.session.execute(statement):
-            self.authors[row[0].work_id].append(row)
-            signed.append(row[0].id)
+        for signed in self.session.execute(statement):
+            self.authors[signed[0]].append(signed)
         placed = self.session.execute(
-            select(AuthorshipInstitution.authorship_id, Institution)
+            select(AuthorshipInstitution.authorship_id, *PLACE)
             .join(Institution, Institution.id == AuthorshipInstitution.institution_id)
             .join(Authorship, Authorship.id == AuthorshipInstitution.authorship_id)
             .where(Authorship.work_id.in_(self.numbers))
             .order_by(AuthorshipInstitution.authorship_id, Institution.id)
         )
-        for number, place in placed:
-            self.at[number].append(place)
+        places: dict[int, dict[str, Any]] = {}
+        for row in placed:
+            place = places.get(row.id) or places.setdefault(row.id, _place(row, self.base))
+            self.at[row.authorship_id].append(place)
 
     def _work(self, row: Any) -> dict[str, Any]:
         ids = self.ids.get(row.id, {})
@@ -375,23 +386,24 @@ class _Works(_Others):
     def _authorships(self, row: Any) -> list[dict[str, Any]]:
         found = []
         total = row.authors_count or len(self.authors[row.id])
-        for index, (one, name, orcid) in enumerate(self.authors[row.id]):
-            person_id = None if one.person_id in self.hidden else one.person_id
+        for index, one in enumerate(self.authors[row.id]):
+            _, number, person_id, printed, affiliation, corresponding, name, orcid = one
+            person_id = None if person_id in self.hidden else person_id
             position = "first" if index == 0 else "last" if index == total - 1 else "middle"
-            places = [_place(place, self.base) for place in self.at[one.id]]
+            places = self.at[number]
             found.append(
                 {
                     "author_position": position,
                     "author": {
                         "id": self._own("A", person_id) if person_id is not None else None,
-                        "display_name": name if name and person_id else one.raw_name,
+                        "display_name": name if name and person_id else printed,
                         "orcid": ADDRESSES["orcid"].format(orcid) if orcid and person_id else None,
                     },
                     "institutions": places,
                     "countries": sorted({p["country_code"] for p in places if p["country_code"]}),
-                    "is_corresponding": one.is_corresponding,
-                    "raw_author_name": one.raw_name,
-                    "raw_affiliation_strings": [one.raw_affiliation] if one.raw_affiliation else [],
+                    "is_corresponding": corresponding,
+                    "raw_author_name": printed,
+                    "raw_affiliation_strings": [affiliation] if affiliation else [],
                 }
             )
         return found
@@ -415,13 +427,13 @@ def _page(site: str, letter: str, number: int) -> str:
 def _identifiers(
     session: Session, letter: str, numbers: Sequence[int]
 ) -> dict[int, dict[str, str]]:
+    # The least of each scheme is taken here: asked to group, SQLite reads every identifier of the kind.
     rows = session.execute(
-        select(Identifier.entity_id, Identifier.scheme, func.min(Identifier.value))
-        .where(Identifier.entity == letter, Identifier.entity_id.in_(numbers))
-        .group_by(Identifier.entity_id, Identifier.scheme)
-        .order_by(Identifier.entity_id, Identifier.scheme)
+        select(Identifier.entity_id, Identifier.scheme, Identifier.value).where(
+            Identifier.entity == letter, Identifier.entity_id.in_(numbers)
+        )
     )
     found: dict[int, dict[str, str]] = defaultdict(dict)
-    for number, scheme, value in rows:
+    for number, scheme, value in sorted(((n, s, v) for n, s, v in rows), reverse=True):
         found[number][scheme] = value
-    return dict(found)
+    return {number: dict(sorted(ids.items())) for number, ids in found.items()}

@@ -12,6 +12,7 @@ from peerscope.record.read.resolve import (
     authors_among,
     current_people,
     entity_of_identifier,
+    identifiers_of,
     works_of_identifiers,
 )
 from peerscope.record.read.shapes import Known, Link, PageOf, WorkCard
@@ -37,6 +38,7 @@ __all__ = [
     "current_people",
     "entity_of_identifier",
     "entity_page",
+    "identifiers_of",
     "labels_of",
     "listing",
     "moment_of",

@@ -89,15 +89,26 @@ def works_page(
 ) -> PageOf[WorkCard]:
     """A page of the works that fulfil a condition, newest (or most cited) first. Three statements."""
     page = min(page, DEEPEST_PAGE)
+    found, total = numbers_page(session, condition, page, PER_PAGE, sort)
+    return PageOf(tuple(cards(session, found)), total, page)
+
+
+def numbers_page(
+    session: Session, condition: ColumnElement[bool], page: int, size: int, sort: str = "newest"
+) -> tuple[list[int], int]:
+    """Numbers of a page of the works that fulfil a condition, and how many there are. One statement.
+
+    A page beyond the last one is empty, and its total 0.
+    """
     statement = (
         select(Work.id, func.count().over())
         .where(condition, Work.deleted_at.is_(None))
         .order_by(*order_of(sort))
-        .offset((page - 1) * PER_PAGE)
-        .limit(PER_PAGE)
+        .offset((page - 1) * size)
+        .limit(size)
     )
     rows = session.execute(statement).all()
-    return PageOf(tuple(cards(session, [row[0] for row in rows])), rows[0][1] if rows else 0, page)
+    return [row[0] for row in rows], rows[0][1] if rows else 0
 
 
 def recent_works(session: Session, number: int) -> list[WorkCard]:

@@ -38,6 +38,16 @@ def works_of_identifiers(session: Session, wanted: Iterable[str]) -> dict[str, t
     return {pairs[scheme, value]: (number, title) for scheme, value, number, title in rows}
 
 
+def identifiers_of(session: Session, entity: str, number: int) -> list[tuple[str, str]]:
+    """Scheme and value of the outside identifiers of an entity (letter W, A, I, T or S). One statement."""
+    rows = session.execute(
+        select(Identifier.scheme, Identifier.value)
+        .where(Identifier.entity == entity, Identifier.entity_id == number)
+        .order_by(Identifier.scheme, Identifier.value)
+    )
+    return [(scheme, value) for scheme, value in rows]
+
+
 def identifier_pairs(wanted: Iterable[str]) -> dict[tuple[str, str], str]:
     """Scheme and value, as the record holds them, of identifiers given as ``scheme:value``."""
     pairs = {}
