@@ -21,6 +21,7 @@ PLACES = [
     "for you", "history", "gone",
     "sign in", "join", "reset",
     "claim on a record", "correct", "privacy", "finder",
+    "graph", "wide graph", "edge", "edges",
     "map", "map closer", "map region",
     "reference", "references", "no such style", "badges",
 ]  # fmt: skip
@@ -54,6 +55,11 @@ def places(numbers, site) -> dict[str, str]:
         "about": "/about",
         "dumps": "/dumps",
         "error": "/nowhere",
+        "graph": f"{person}/graph?sort=strength&order=desc&page=2",
+        "wide graph": f"/topics/T{numbers['topic:Contrastive learning']}/graph?limit=150",
+        "edge": f"/graph/why?source=A{numbers['person:Kang Zhang']}"
+        f"&target=W{numbers['work:Dual Temperature Helps Contras']}&kind=authored",
+        "edges": "/graph/kinds",
         "for you": "/for-you",
         "history": "/history",
         "gone": "/gone",
