@@ -265,6 +265,8 @@ def _person(request: Request, letter: str, number: int) -> Response:
         if page.person.merged_into_id is not None:
             # Not for good: the merge can be undone, and browsers never ask again for a 301.
             return RedirectResponse(f"/people/A{page.person.merged_into_id}", 302)
+        if page.withdrawn:
+            raise HTTPException(410, "No source states a work of this person any more.")
         known = compact(site, session, page)
         claimed = claims_part(request, session, number)
         shelf = shelf_in_use(request)
