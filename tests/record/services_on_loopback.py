@@ -41,6 +41,13 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Who hangs up on an odd answer is in the right."""
+
+
 class Services:
     """All five on one port, each below a path of its own.
 
@@ -54,8 +61,7 @@ class Services:
         self.odd: list[Answer] = []
         self.works = {"10.5555/abc.1": samples.CROSSREF}
         self.requests: list[tuple[str, dict[str, str]]] = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.services = self  # type: ignore[attr-defined]
         self.base = f"http://127.0.0.1:{self.server.server_port}"
 

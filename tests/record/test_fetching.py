@@ -123,6 +123,9 @@ def test_settings_say_where_and_who() -> None:
         contact="ada@example.org", openalex_key="k", crossref_api="https://c.example.org"
     )
     access = Access.of(settings, patience=3)
+    assert access.turns == settings.home / "fetched", (
+        "wherever a file is kept, a site takes its turns"
+    )
     assert (access.contact, access.openalex_key, access.crossref, access.patience) == (
         "ada@example.org", "k", "https://c.example.org", 3,
     )  # fmt: skip
@@ -151,7 +154,7 @@ def test_many_ids_of_arxiv_are_asked_for_together_and_rarely(services, get, tmp_
     unknown = [one for one in ids if one.endswith("9")]
     assert [one.written for one in fetching.missing] == [f"arXiv:{one}" for one in unknown]
     assert sum(len(one.ids) for one in fetching.files) == len(ids) - len(unknown)
-    get("2103.00001")
+    get("2103.00001", turns=tmp_path / "fetched")
     assert len(get.slept) == 2, "the next command waits for its turn, too"
 
 

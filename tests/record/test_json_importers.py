@@ -261,7 +261,9 @@ def test_formats_are_recognised_by_content(tmp_path) -> None:
         path.write_bytes(gzip.compress(content.encode()))
         assert importer_for(str(path)).name == name
     assert importer_for(STARTER).name == "starter"
-    elsewhere = {"arxiv", "crossref", "orcid", "zotero", "zotero-rdf", "zotero-sqlite"}
+    elsewhere = {
+        "arxiv", "crossref", "orcid", "peerscope", "zotero", "zotero-rdf", "zotero-sqlite",
+    }  # fmt: skip
     assert set(samples) | {"starter"} | elsewhere == set(IMPORTERS)
     (tmp_path / "odd").write_text("nothing known")
     with pytest.raises(UnknownFormatError, match="none of BibTeX"):

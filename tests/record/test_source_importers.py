@@ -446,6 +446,11 @@ def test_other_and_hostile_databases(tmp_path) -> None:
         )
     good, (bad,) = read(ZoteroSqliteImporter(), path)
     assert good == [] and "no table tags" in bad.reason
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP VIEW tags")
+        connection.execute("CREATE VIRTUAL TABLE tags USING fts5(tagID, name)")
+    good, (bad,) = read(ZoteroSqliteImporter(), path)
+    assert good == [] and "no table tags" in bad.reason
     whole = samples.library(
         tmp_path / "cut.sqlite",
         *(samples.ITEM | {"key": f"K{n}", "extra": "x" * 5000 + str(n)} for n in range(50)),

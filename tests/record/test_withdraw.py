@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import random
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,7 +35,6 @@ from peerscope.record.models import (
     Institution,
     Notice,
     Person,
-    Quarantine,
     Source,
     SourceRecord,
     Topic,
@@ -74,7 +70,9 @@ def state(database: Database) -> dict[str, Any]:
         records: dict[int, set[tuple[str, str]]] = defaultdict(set)
         notes = set()
         for source, key, work, note in session.execute(
-            select(SourceRecord.source_id, SourceRecord.key, SourceRecord.work_id, SourceRecord.note)
+            select(
+                SourceRecord.source_id, SourceRecord.key, SourceRecord.work_id, SourceRecord.note
+            )
         ):
             records[work].add((places[source], key))
             notes.add((places[source], key, note is not None))
@@ -151,7 +149,9 @@ def state(database: Database) -> dict[str, Any]:
             for row in session.scalars(select(Person).where(Person.merged_into_id.is_(None)))
             if people[row.id]
         }  # fmt: skip
-        export = sorted("".join(EXPORTERS["csl"].write(iter([one]))) for one in parsed_works(session))
+        export = sorted(
+            "".join(EXPORTERS["csl"].write(iter([one]))) for one in parsed_works(session)
+        )
     return {"works": shown, "people": found, "entities": entities, "export": export, "notes": notes}
 
 
@@ -269,14 +269,12 @@ class Shelf:
             refresh_counts(self.database)
 
 
-@settings(max_examples=150)
+@settings(max_examples=25)
 @given(
     a=bibliography, b=bibliography, c=bibliography,
     order=st.permutations("abc"), batch=st.sampled_from([1, 2, 100]),
 )  # fmt: skip
-def test_what_is_left_is_what_an_import_without_the_source_makes(
-    a, b, c, order, batch
-) -> None:
+def test_what_is_left_is_what_an_import_without_the_source_makes(a, b, c, order, batch) -> None:
     given_works = {"a": keyed("a", a), "b": keyed("b", b), "c": keyed("c", c)}
     real, plain = Shelf(), Shelf()
     for name in order:
@@ -290,3 +288,197 @@ def test_what_is_left_is_what_an_import_without_the_source_makes(
     same(state(plain.database), state(real.database))
     real.database.close()
     plain.database.close()
+
+
+def a_work(key: str, title: str, *names: str, **fields: Any) -> ParsedWork:
+    return ParsedWork(key=key, title=title, authors=[ParsedAuthor(n) for n in names], **fields)
+
+
+FIRST = [
+    a_work("a1", "Learning to rank papers", "Ada Example", "Ben Sample", year=2020, ids={"doi": "10.1/1"},
+           references=[ParsedReference("doi", "10.1/9")]),
+    a_work("a2", "Graphs of citations", "Ada Example", "Ben Sample", year=2021, ids={"doi": "10.1/2"}),
+]  # fmt: skip
+SECOND = [
+    a_work("b1", "Learning to rank papers", "Ada Example", "Ben Sample", year=2020, ids={"doi": "10.1/1"},
+           abstract="Only here.", topics=[ParsedTopic("Ranking")]),
+    a_work("b2", "A work that only the second states", "Ada Example", "Ben Sample", year=2022,
+           ids={"doi": "10.1/9"}, venue="Journal of Ranks", abstract="Secret words."),
+]  # fmt: skip
+
+
+@pytest.fixture
+def two(database: Database) -> tuple[Database, int, int]:
+    """A record of two sources, and their numbers."""
+    shelf = Shelf()
+    shelf.database.close()
+    shelf.database = database
+    shelf.read("a", FIRST)
+    shelf.read("b", SECOND)
+    return database, shelf.sources["a"], shelf.sources["b"]
+
+
+def work_of(database: Database, key: str) -> int:
+    with database.session() as session:
+        return session.scalar(select(SourceRecord.work_id).where(SourceRecord.key == key))
+
+
+def test_works_that_only_it_stated_are_deleted_and_nothing_that_it_said_is_kept(two: Any) -> None:
+    database, _, second = two
+    alone, shared = work_of(database, "b2"), work_of(database, "a1")
+    with database.session() as session:
+        seen = change_seq(session)
+        found = withdrawal_of(session, second)
+    assert (found.records, found.gone, found.kept) == (2, 1, 1)
+    assert withdraw(database, second) == found
+    with database.session() as session:
+        gone, kept = session.get(Work, alone), session.get(Work, shared)
+        assert gone.deleted_at is not None and gone.change_seq > seen
+        assert (gone.title, gone.abstract, gone.doi, gone.venue_id) == ("", None, None, None)
+        assert kept.deleted_at is None and kept.abstract is None and kept.change_seq > seen
+        assert kept.references_count == 1
+        assert session.scalar(select(Citation.cited_id).where(Citation.citing_id == shared)) is None
+        assert session.scalar(select(func.count()).select_from(Topic)) == 0
+        assert session.scalar(select(func.count()).select_from(Venue)) == 0
+        assert session.scalar(select(func.count()).where(Identifier.value == "10.1/9")) == 0
+        ada = session.scalars(select(Person).where(Person.display_name == "Ada Example")).one()
+        assert ada.works_count == 2
+        states = session.scalars(
+            select(ImportRun.state).where(ImportRun.source_id == second).order_by(ImportRun.id)
+        ).all()
+        assert states == ["done", "withdrawn"]
+        assert restore_works(session, [alone]) == 0, "there is nothing to show of it"
+    with pytest.raises(NoSuchSourceError, match="nothing to withdraw"):
+        withdraw(database, second)
+    with pytest.raises(NoSuchSourceError, match="no source 99"):
+        withdraw(database, 99)
+
+
+def test_reading_it_again_brings_works_and_people_back_at_their_addresses(two: Any) -> None:
+    database, _, second = two
+
+    def places() -> Any:
+        with database.session() as session:
+            rows = session.execute(
+                select(SourceRecord.key, SourceRecord.work_id, Authorship.id, Authorship.person_id)
+                .join(Authorship, Authorship.work_id == SourceRecord.work_id)
+                .order_by(SourceRecord.key, Authorship.position)
+            )
+            return [tuple(row) for row in rows]
+
+    before, whole = places(), state(database)
+    withdraw(database, second)
+    assert places() != before
+    shelf = Shelf()
+    shelf.database.close()
+    shelf.database = database
+    shelf.read("b", SECOND)
+    assert places() == before
+    same(whole, state(database))
+    with database.session() as session:
+        assert session.get(Work, work_of(database, "b2")).deleted_at is None
+
+
+def test_what_somebody_deleted_by_hand_stays_deleted_when_its_source_comes_back(two: Any) -> None:
+    database, _, second = two
+    alone = work_of(database, "b2")
+    with database.begin() as session:
+        delete_works(session, [alone])
+    withdraw(database, second)
+    shelf = Shelf()
+    shelf.database.close()
+    shelf.database = database
+    shelf.read("b", SECOND)
+    with database.session() as session:
+        assert session.get(Work, alone).deleted_at is not None
+
+
+def test_a_decision_about_a_work_that_goes_is_named_stays_and_counts_again_when_it_is_back(
+    two: Any,
+) -> None:
+    from peerscope.record.identity_events import decide, detach
+
+    database, _, second = two
+    alone = work_of(database, "b2")
+    with database.session() as session:
+        person = session.scalars(
+            select(Person.id).where(Person.display_name == "Ada Example")
+        ).one()
+        proposal = detach(session, person, [alone])
+    event = decide(database, proposal, "Operator").event
+    with database.session() as session:
+        assert withdrawal_of(session, second).events == (event,)
+    withdraw(database, second)
+    shelf = Shelf()
+    shelf.database.close()
+    shelf.database = database
+    shelf.read("b", SECOND)
+    with database.session() as session:
+        owner = session.scalars(
+            select(Authorship.person_id).where(
+                Authorship.work_id == alone, Authorship.raw_name == "Ada Example"
+            )
+        ).one()
+    assert owner is None, "not theirs, as it was decided"
+
+
+def test_a_name_that_only_an_identifier_of_the_source_joined_stands_alone_again(
+    sqlite: Database,
+) -> None:
+    shelf = Shelf()
+    shelf.database.close()
+    shelf.database = sqlite
+    shelf.read("a", [a_work("a1", "One work", "Ada Example", venue="J. Ranks")])
+    shelf.read(
+        "b", [a_work("b1", "Another work", "Ben Sample", venue="J. Ranks", venue_ids={"issn": "1"})]
+    )
+    shelf.read(
+        "c", [a_work("c1", "A third work", "Kim Lee", venue="Ranking", venue_ids={"issn": "1"})]
+    )
+    with sqlite.session() as session:
+        assert session.scalar(select(func.count()).select_from(Venue)) == 1
+    withdraw(sqlite, shelf.sources["b"])
+    with sqlite.session() as session:
+        names = {v.display_name: v.works_count for v in session.scalars(select(Venue))}
+        assert names == {"J. Ranks": 1, "Ranking": 1}
+
+
+def test_a_withdrawal_killed_between_batches_goes_on_where_it_was(sqlite: Database) -> None:
+    shelf, plain = Shelf(), Shelf()
+    shelf.database.close()
+    shelf.database = sqlite
+    shelf.read("a", FIRST)
+    plain.read("a", FIRST)
+    many = [
+        a_work(f"m{n}", f"Study number {n} of many", "Ada Example", year=2020) for n in range(30)
+    ]
+    shelf.read("b", many)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(stage: str, done: int, total: int | None) -> None:
+        if done >= 10:
+            raise Killed
+
+    with pytest.raises(Killed):
+        withdraw(sqlite, shelf.sources["b"], batch_size=5, progress=kill)
+    with sqlite.session() as session:
+        left = session.scalar(
+            select(func.count()).where(SourceRecord.source_id == shelf.sources["b"])
+        )
+    assert 0 < left < 30
+    withdraw(sqlite, shelf.sources["b"], batch_size=5)
+    same(state(plain.database), state(sqlite))
+    with sqlite.session() as session:
+        last = session.scalars(select(ImportRun).order_by(ImportRun.id.desc())).first()
+        assert (last.state, last.position) == ("withdrawn", 30)
+
+
+def test_only_one_process_writes(sqlite: Database) -> None:
+    shelf = Shelf()
+    shelf.database.close()
+    shelf.database = sqlite
+    shelf.read("a", FIRST)
+    with sqlite.writer("an import"), pytest.raises(WriterBusyError):
+        withdraw(sqlite, shelf.sources["a"])

@@ -53,10 +53,12 @@ from peerscope.community.models import Session as SignIn
 from peerscope.community.service import Community
 from peerscope.community.times import now, utc
 from peerscope.community.trust import replies
+from peerscope.community.waiting import Waiting
 from peerscope.discover.readers import Readers
 from peerscope.discover.readers_file import cut_log
 from peerscope.record import Database, parsed_of
 from peerscope.record.export import EXPORTERS
+from peerscope.record.read.sources import brought_by
 
 FORMATS = ("bibtex", "csl")
 """Forms in which lists of works are added to the export."""
@@ -186,6 +188,14 @@ def write_export(
     with community.reading() as session:
         own = exported(session, account_id)
         history = reading.exported_history(session, readers, account_id)
+    waiting = Waiting(community.settings.home)
+    with record.session() as session:
+        brought = brought_by(session, audit.actor_of(account_id))
+    own["imports_waiting"] = waiting.exported(account_id)
+    own["sources_brought"] = [
+        {"source": number, "name": name, "state": state, "at": utc(at).isoformat()}
+        for number, name, state, at in brought
+    ]
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as folder:
         about = {"site": community.settings.site_name, "written_at": now().isoformat()}
         _write(folder, "account.json", _json(about | own))
@@ -195,6 +205,8 @@ def write_export(
             for form in FORMATS:
                 exporter = EXPORTERS[form]
                 _write(folder, f"{name}{exporter.suffix}", _works(record, works, exporter.write))
+        for name, path in waiting.files(account_id):
+            folder.write(path, name)
 
 
 def preview(session: Session, readers: Readers, account_id: int) -> Preview:
@@ -238,6 +250,7 @@ def delete_account(community: Community, readers: Readers, account_id: int) -> N
         if account.role == "admin" and account.state == "active" and admins(session) < 2:
             raise NotAllowedError("This is the last admin: make another one first.")
         reading.let_go(session, readers, account_id)
+    Waiting(community.settings.home).forget(account_id)
     with community.writing() as session:
         account = _account(session, account_id)
         # What stays for others must not go on saying what this account wrote.

@@ -196,6 +196,8 @@ def person(
         found = person_page(session, _number(id), page=page)
     if found is None:
         raise HTTPException(404, f"There is no person {id}.")
+    if found.withdrawn and found.person.merged_into_id is None:
+        raise HTTPException(410, "No source states a work of this person any more.")
     next_page(request, response, page, found.works.per_page, found.works.total, DEEPEST)
     return PersonAnswer(
         id=id,

@@ -81,7 +81,8 @@ async def bring(request: Request, who: SignedInVisitor, boundary: Boundary) -> R
         if isinstance(error, CommunityError):
             return _beginning(request, str(error), upload.fields)
         raise
-    if job.asked or upload.size > AT_ONCE_BYTES:
+    size = 0 if job.asked else (waiting.folder(job.key) / ALONE).stat().st_size
+    if job.asked or size > AT_ONCE_BYTES:
         left_alone(site.settings, "bring", job.key)
     else:
         await run_in_threadpool(work_on, site.settings, site.database, job.key)

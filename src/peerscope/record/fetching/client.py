@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -25,6 +26,8 @@ MOST_BYTES = 64 * 1024 * 1024
 CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 10.0, 30.0, 120.0
 """Until there is a connection, until the next bytes come, and until an answer is whole."""
 TRIES, REDIRECTS = 4, 3
+FOLDER = "fetched"
+"""Of the site's folder: one folder a service in it."""
 TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 INSTEAD = "save the record as a file and import that"
 
@@ -51,6 +54,8 @@ class Access:
         site: Address of the site, told beside it.
         openalex_key: The operator's key.
         patience: Seconds that may be spent on waiting where a service asks for it, all waits together.
+        turns: Folder in which all processes of a site see when one of them asked arXiv last; ``None`` means
+            the folder that is fetched to.
     """
 
     crossref: str = "https://api.crossref.org"
@@ -62,6 +67,7 @@ class Access:
     site: str = ""
     openalex_key: str = ""
     patience: float = 120.0
+    turns: Path | None = None
 
     @classmethod
     def of(cls, settings: Settings, patience: float = 120.0) -> Access:
@@ -76,6 +82,7 @@ class Access:
             settings.base_url,
             settings.openalex_key.get_secret_value(),
             patience,
+            settings.home / FOLDER,
         )
 
     @property

@@ -15,7 +15,7 @@ from pathlib import Path
 from peerscope.atomic import written
 from peerscope.record.database import Database
 from peerscope.record.fetching.asked import Asked, Refusal
-from peerscope.record.fetching.client import Access, Client
+from peerscope.record.fetching.client import FOLDER, Access, Client
 from peerscope.record.fetching.services import (
     Answers,
     from_arxiv,
@@ -27,9 +27,6 @@ from peerscope.record.fetching.services import (
 from peerscope.record.importers import importer_for
 from peerscope.record.ingest import ingest
 from peerscope.record.runs import ImportReport, Progress
-
-FOLDER = "fetched"
-"""Of the site's folder: one folder a service in it."""
 
 LABELS = {
     "crossref": "Crossref",
@@ -82,7 +79,7 @@ def fetch(
     Args:
         asked: From `peerscope.record.fetching.asked.ids_in`.
         access: Where to ask, and who asks.
-        home: The site's folder.
+        home: The site's folder, or another in which ``fetched/`` is made.
         progress: Called with "fetch", how many are done with, and how many there are.
         sleep: Waits; tests put something quicker here.
     """
@@ -106,7 +103,7 @@ def fetch(
             if unknown:
                 answers.append(from_datacite(client, unknown, lambda: None))
         if ids := of("arxiv"):
-            answers += from_arxiv(client, ids, step, folder)
+            answers += from_arxiv(client, ids, step, access.turns or folder)
         if people := of("orcid"):
             answers += from_orcid(client, people, step)
         if works := of("openalex"):

@@ -107,6 +107,9 @@ def _xml(text: bytes) -> Importer | None:
 
 
 def _json(path: str, text: bytes) -> Importer:
+    # what a dump keeps of a source may hold the marks by which that source's own files are known
+    if is_dumped(text):
+        return DumpImporter(path)
     if zotero.looks_like(text):
         return ZoteroImporter()
     if orcid.looks_like(text):
@@ -132,8 +135,6 @@ def _openalex(start: bytes) -> bool:
 
 
 def _json_lines(path: str, text: bytes) -> Importer:
-    if is_dumped(text):
-        return DumpImporter(path)
     first = _first_object(text)
     if first is None or looks_like(first):
         # a first line longer than what was read can only be a large work object

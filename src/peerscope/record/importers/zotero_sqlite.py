@@ -110,11 +110,11 @@ def _guard(connection: sqlite3.Connection) -> None:
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    """Refuse a database that has not the tables of a library, or views in their place."""
-    found = dict(
-        connection.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')")
-    )
-    missing = [name for name in TABLES if found.get(name) != "table"]
+    """Refuse a database that has not the tables of a library, or views and virtual tables in their place."""
+    # what is stored as a table has a page of its own in the file
+    stored = "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0"
+    found = {name for (name,) in connection.execute(stored)}
+    missing = [name for name in TABLES if name not in found]
     if missing:
         raise sqlite3.DatabaseError(f"it has no table {missing[0]}, so it is no library of Zotero")
 

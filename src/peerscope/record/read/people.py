@@ -58,6 +58,11 @@ class PersonPage:
     years: tuple[tuple[int, int], ...]
     sources: tuple[str, ...]
 
+    @property
+    def withdrawn(self) -> bool:
+        """Whether no source states a work of theirs any more."""
+        return not self.sources and not self.works.total
+
 
 def person_page(
     session: Session,

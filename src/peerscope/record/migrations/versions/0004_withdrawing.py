@@ -10,15 +10,17 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     """Add the column and the table."""
     op.add_column("import_run", sa.Column("made_by", sa.Text(), nullable=True))
     op.create_table(
         "withdrawn",
-        sa.Column("source_id", sa.BigInteger(), nullable=False),
+        sa.Column("source_id", BigInt, nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("work_id", sa.BigInteger(), nullable=False),
+        sa.Column("work_id", BigInt, nullable=False),
         sa.Column("was_deleted", sa.Boolean(), nullable=False),
         sa.Column("people", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["source_id"], ["source.id"]),
