@@ -29,7 +29,7 @@ import numpy as np
 from peerscope.retrieval import BundleStore
 from peerscope.retrieval.bundle import open_items
 from peerscope.retrieval.planar import (
-    in_unit_square,
+    Frame,
     kept_near,
     principal_plane,
     trustworthiness,
@@ -127,8 +127,10 @@ def one(folder: Path, way: str, work: Path, part: int) -> dict[str, Any]:
         "trust": trustworthiness(vectors, places, sample, NEAR),
     }  # fmt: skip
     if way in ("warm", "cold"):
-        before = in_unit_square(np.load(work / "tsne.npy"))[rows]
-        after = turned_onto(places, np.arange(len(rows)), before)
+        earlier = np.load(work / "tsne.npy")
+        frame = Frame.of(earlier)
+        before = frame.placed(earlier[rows])
+        after = frame.placed(turned_onto(places, np.arange(len(rows)), earlier[rows]))
         gaps = np.linalg.norm(after - before, axis=1)
         told["moved"] = [float(np.quantile(gaps, q)) for q in (0.5, 0.9)]
         own = np.load(work / "near-15-own.npy")[rows][:, :10]
@@ -279,18 +281,18 @@ def _measured(keep: Path, name: str, arguments: list[str]) -> dict[str, Any]:
 def _site(folder: Path, part: int, keep: Path) -> list[str]:
     work = keep / folder.name
     work.mkdir(parents=True, exist_ok=True)
-    found = {
-        way: _measured(
-            work, way, [str(folder), "--way", way, "--keep", str(work), "--part", str(part)]
-        )
-        for way in WAYS
-    }
     own = work / "site"
     if not own.exists():
         shutil.copytree(
             folder, own, symlinks=True, ignore=shutil.ignore_patterns("training", "maps")
         )
     served = _measured(work, "whole", [str(own), "--whole", "--keep", str(work)])
+    found = {
+        way: _measured(
+            work, way, [str(folder), "--way", way, "--keep", str(work), "--part", str(part)]
+        )
+        for way in WAYS
+    }
     first = found["tsne"]
     lines = [
         f"## {folder.name}: {served['works']:,} works, vectors of {first['dim']} numbers",

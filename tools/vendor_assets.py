@@ -3,8 +3,8 @@
     python tools/vendor_assets.py            compare what is committed with what npm gives
     python tools/vendor_assets.py --write    write it anew, after a change of PACKAGES
 
-The manifest beside the files names for each package its version and npm's checksum of the tarball, and for each
-file its SHA-256. Needs Node's npm; nobody who only installs Peerscope does.
+The manifest beside the files names for each package its version and npm's checksum of the tarball, and for
+each file its SHA-256. Needs Node's npm; nobody who only installs Peerscope does.
 """
 
 from __future__ import annotations

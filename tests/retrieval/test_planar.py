@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from peerscope.retrieval.planar import (
     GRID,
-    in_unit_square,
+    Frame,
     kept_near,
     near_on_plane,
     on_grid,
@@ -40,7 +40,7 @@ def test_vectors_without_difference_have_a_place_all_the_same(vectors) -> None:
     found = principal_plane(vectors)
     assert found.shape == (len(vectors), 2)
     assert np.allclose(found, 0)
-    assert np.isfinite(in_unit_square(found)).all()
+    assert (Frame.of(found).placed(found) == 0.5).all()
 
 
 @given(
@@ -102,3 +102,24 @@ def test_what_is_kept_counts_shared_neighbours() -> None:
     rows = np.asarray([5, 10])
     near = np.asarray([[4, 6], [0, 9]])
     assert kept_near(near, places, rows) == pytest.approx(3 / 4)
+
+
+@given(
+    hnp.arrays(
+        np.float64, st.tuples(st.integers(1, 80), st.just(2)), elements=st.floats(-1e6, 1e6)
+    ),
+)
+def test_every_place_comes_into_the_square_and_keeps_its_order(places) -> None:
+    shown = Frame.of(places).placed(places)
+    assert ((shown >= 0) & (shown <= 1)).all()
+    for axis in range(2):
+        order = np.argsort(places[:, axis], kind="stable")
+        assert (np.diff(shown[order, axis]) >= 0).all()
+
+
+def test_a_far_island_does_not_make_the_rest_small() -> None:
+    places = np.random.default_rng(0).normal(size=(5000, 2))
+    places[:20] += 300
+    shown = Frame.of(places).placed(places)
+    assert np.ptp(shown[20:], axis=0).min() > 0.8
+    assert (shown[:20] > 0.95).all()

@@ -86,7 +86,7 @@ def test_the_page_is_whole_without_a_script(client, numbers) -> None:
     response = client.get(f"/explore?centre={key}")
     page = tree(response)
     assert page.xpath("string(//h1)") == "Kang Zhang"
-    assert len(page.xpath("//div[@id='plain']//svg//a[contains(@class,'node')]")) > 5
+    assert len(page.xpath("//div[@id='plain']//svg//g[contains(@class,'node')]/a[@href]")) > 5
     assert len(page.xpath("//div[@id='plain']//table/tbody/tr")) > 5
     (shell,) = page.xpath("//section[@id='explorer']")
     assert "hidden" in shell.attrib

@@ -158,7 +158,7 @@ def test_finding_names_nodes_of_every_type(client) -> None:
     ("address", "status", "sentence"),
     [
         ("W999999999", 404, "There is no work W999999999"),
-        ("X1", 422, "key"),
+        ("X1", 404, "X1"),
         ("W1?limit=1", 422, "limit"),
         ("W1?limit=2001", 422, "limit"),
         ("W1?kinds=loves", 422, "“loves” is no kind of edge here; there are authored, coauthor"),

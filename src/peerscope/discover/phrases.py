@@ -20,7 +20,10 @@ EDGES = frozenset(
     there these they this those through to toward towards two under understanding up use used using very
     via was we well were what when where which while who why will with within without work you your
     proceedings workshop conference international annual meeting volume introduction preface overview
-    report shared""".split()  # noqa: SIM905
+    report shared
+    au aux avec ce ces cette con da dans das de dei del della der des di die do dos du ein eine el en es
+    et für il im la las le les los mit na nel no os par para per por pour que sur um un una und une von
+    y zu zur""".split()  # noqa: SIM905
 )
 """Words that neither begin nor end a name."""
 

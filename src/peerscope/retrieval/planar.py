@@ -5,6 +5,9 @@ NumPy and SciPy only. The slower way to places, t-SNE, is in `peerscope.retrieva
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,8 +19,11 @@ Places = NDArray[np.float64]
 GRID = 1 << 16
 """Steps of the grid along each side: a place is two unsigned 16-bit numbers."""
 
-MARGIN = 0.04
-"""Share of the unit square that a new map leaves free on each side, for works to come."""
+FAR_OUT = 0.01
+"""Share of the places on each side of each axis that may lie too far out to be drawn to scale."""
+
+BORDER = 0.08
+"""Share of the unit square on each side that these are drawn into."""
 
 CHUNK = 1024
 
@@ -66,15 +72,41 @@ def turned_onto(places: Places, known: IntArray, onto: Places) -> Places:
     return moved
 
 
-def in_unit_square(places: Places, *, margin: float = MARGIN) -> Places:
-    """Places scaled alike in both directions and centred in the unit square, with a margin."""
-    if not len(places):
-        return places
-    low, high = places.min(axis=0), places.max(axis=0)
-    wide = float((high - low).max())
-    scale = (1 - 2 * margin) / wide if wide > 0 else 0.0
-    found: Places = 0.5 + (places - (low + high) / 2) * scale
-    return found
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """How places come into the unit square: most of them to scale, what lies far out drawn in.
+
+    A few far islands would otherwise leave everything else a small heap in the middle. Order along each
+    axis stays as it is, and whatever is added later has room.
+
+    Attributes:
+        x: Middle of what is drawn to scale.
+        y: Likewise.
+        side: Its width and height.
+    """
+
+    x: float
+    y: float
+    side: float
+
+    @classmethod
+    def of(cls, places: Places) -> Self:
+        """The frame that draws all but the outermost `FAR_OUT` on each side to scale."""
+        if not len(places):
+            return cls(0.0, 0.0, 0.0)
+        low, high = np.quantile(places, (FAR_OUT, 1 - FAR_OUT), axis=0)
+        x, y = ((low + high) / 2).tolist()
+        return cls(x, y, float((high - low).max()))
+
+    def placed(self, places: Places) -> Places:
+        """Places in the unit square, its border left out."""
+        if self.side <= 0:
+            return np.full(places.shape, 0.5)
+        from_middle = (places - (self.x, self.y)) / self.side * (1 - 2 * BORDER)
+        beyond = np.maximum(np.abs(from_middle) - (0.5 - BORDER), 0)
+        drawn = np.minimum(np.abs(from_middle), 0.5 - BORDER) + BORDER * -np.expm1(-beyond / BORDER)
+        found: Places = 0.5 + np.sign(from_middle) * drawn
+        return found
 
 
 def on_grid(places: Places) -> NDArray[np.uint16]:

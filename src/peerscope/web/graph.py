@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
 from markupsafe import escape
+from numpy.typing import NDArray
 
 from peerscope.discover import GraphEdge, GraphNode, GraphSlice
 from peerscope.discover.graph.formats import ADDRESSES, NOT_XML
@@ -55,6 +57,11 @@ class DrawnNode:
     size: float
     wide: Label | None
     narrow: Label | None
+
+    @property
+    def outline(self) -> str:
+        """Its shape, as the path of an SVG."""
+        return outline(self.entity, self.x, self.y, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +126,12 @@ def drawn(found: GraphSlice) -> Picture:
 
 
 def _paths(found: GraphSlice, places: dict[str, tuple[int, int]]) -> dict[str, str]:
-    paths: dict[str, str] = {}
+    paths = dict.fromkeys(KINDS, "")
     for edge in found.edges:
         (x1, y1), (x2, y2) = places[edge.source], places[edge.target]
         path = f"M{x1} {y1}l{x2 - x1} {y2 - y1}"
-        paths[edge.kind] = paths.get(edge.kind, "") + path
-    return paths
+        paths[edge.kind] += path
+    return {kind: path for kind, path in paths.items() if path}
 
 
 def _size(node: GraphNode) -> float:
@@ -149,62 +156,70 @@ def _rows(found: GraphSlice) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-Box = tuple[float, float, float, float]
+Boxes = NDArray[np.float64]
+"""Left, top, right and bottom, shape ``[n, 4]``."""
 
 
 def _labelled(
     nodes: tuple[GraphNode, ...], places: dict[str, tuple[int, int]], letters: Lettering
 ) -> dict[str, Label]:
     """Labels of the largest nodes, as far as they cover neither each other nor another node."""
-    own = {}
-    for node in nodes:
-        (x, y), size = places[node.key], _size(node) + 2
-        own[node.key] = (x - size, y - size, x + size, y + size)
-    taken: list[Box] = []
+    spots = np.array([places[node.key] for node in nodes], dtype=float)
+    reach = np.array([_size(node) + 2 for node in nodes])[:, None]
+    free = np.full((letters.most, 4), np.nan)
+    taken = np.vstack([np.hstack([spots - reach, spots + reach]), free])
     labels: dict[str, Label] = {}
-    for node in sorted(nodes, key=lambda node: (-node.weight, node.key)):
+    for place, node in sorted(enumerate(nodes), key=lambda pair: (-pair[1].weight, pair[1].key)):
         if len(labels) == letters.most:
             break
-        others = [box for key, box in own.items() if key != node.key]
-        if room := _room(node, places[node.key], letters, taken + others):
-            labels[node.key], box = room
-            taken.append(box)
+        own = taken[place].copy()
+        taken[place] = np.nan
+        room = _room(node, places[node.key], letters, taken)
+        taken[place] = own
+        if room is not None:
+            taken[len(nodes) + len(labels)] = room[1]
+            labels[node.key] = room[0]
     return labels
 
 
 def _room(
-    node: GraphNode, place: tuple[int, int], letters: Lettering, taken: list[Box]
-) -> tuple[Label, Box] | None:
+    node: GraphNode, place: tuple[int, int], letters: Lettering, taken: Boxes
+) -> tuple[Label, Boxes] | None:
     """Right, left, below or above the node, the first that covers nothing and stays in the picture."""
     x, y = place
     size, line = _size(node), letters.line
     text = _short(node.label, letters.longest)
     wide = letters.character * len(text)
-    for anchor, label_x, label_y, left in (
+    ways = (
         ("start", x + size + 4, y + 0.3 * line, x + size + 4),
         ("end", x - size - 4, y + 0.3 * line, x - size - 4 - wide),
         ("middle", x, y + size + 0.9 * line, x - wide / 2),
         ("middle", x, y - size - 5, x - wide / 2),
-    ):
-        box = (left, label_y - 0.8 * line, left + wide, label_y + 0.2 * line)
-        inside = box[0] >= 2 and box[2] <= WIDTH - 2 and box[1] >= 0 and box[3] <= HEIGHT
-        if inside and not any(_covers(box, other) for other in taken):
-            return Label(text, round(label_x, 1), round(label_y, 1), anchor), box
-    return None
+    )
+    boxes = np.array(
+        [(left, down - 0.8 * line, left + wide, down + 0.2 * line) for _, _, down, left in ways]
+    )
+    inside = (boxes[:, 0] >= 2) & (boxes[:, 2] <= WIDTH - 2)
+    inside &= (boxes[:, 1] >= 0) & (boxes[:, 3] <= HEIGHT)
+    one = boxes[:, None, :]
+    # What is not a number covers nothing: places for labels that are not set yet, and the node itself.
+    covers = (one[..., 0] < taken[:, 2]) & (taken[:, 0] < one[..., 2])
+    covers &= (one[..., 1] < taken[:, 3]) & (taken[:, 1] < one[..., 3])
+    free = np.flatnonzero(inside & ~covers.any(axis=1))
+    if not len(free):
+        return None
+    anchor, across, down, _ = ways[free[0]]
+    return Label(text, round(across, 1), round(down, 1), anchor), boxes[free[0]]
 
 
 def _short(label: str, longest: int) -> str:
     return label if len(label) <= longest else label[: longest - 1].rstrip() + "…"
 
 
-def _covers(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
 SORTS = ("from", "kind", "to", "strength")
 """Columns by which the table of a slice can be sorted."""
 
-ROWS = 40
+ROWS = 30
 """Rows of a page of the table: with the picture of 150 nodes they stay below 60 kB."""
 
 
@@ -274,7 +289,7 @@ def svg_file(found: GraphSlice, site: str) -> str:
         told = _text(f"{TYPES[node.entity]}: {node.title}")
         parts.append(
             f'<a href="{_text(site)}/{ADDRESSES[node.entity]}/{node.key}"><title>{told}</title>'
-            f'<path d="{outline(node.entity, node.x, node.y, node.size)}" '
+            f'<path d="{node.outline}" '
             f'fill="{FILLS[node.entity]}" stroke="{stroke}" stroke-width="{rim}"/>'
         )
         if label := node.wide:
@@ -290,17 +305,17 @@ def outline(entity: str, x: float, y: float, size: float) -> str:
     """The path of a node: a square for works, a circle for people, a diamond for topics, and so on."""
     s = size
     if entity == "A":
-        return f"M{x - s:.1f} {y:.1f}a{s} {s} 0 1 0 {2 * s} 0a{s} {s} 0 1 0 {-2 * s} 0z"
+        return f"M{x - s:g} {y:g}a{s:g} {s:g} 0 1 0 {2 * s:g} 0a{s:g} {s:g} 0 1 0 {-2 * s:g} 0z"
     if entity == "W":
-        return f"M{x - s:.1f} {y - s:.1f}h{2 * s}v{2 * s}h{-2 * s}z"
+        return f"M{x - s:g} {y - s:g}h{2 * s:g}v{2 * s:g}h{-2 * s:g}z"
     if entity == "T":
-        d = round(1.3 * s, 1)
-        return f"M{x:.1f} {y - d:.1f}l{d} {d}l{-d} {d}l{-d} {-d}z"
+        d = 1.3 * s
+        return f"M{x:g} {y - d:g}l{d:g} {d:g} {-d:g} {d:g} {-d:g} {-d:g}z"
     if entity == "I":
-        h = round(s / 2, 1)
-        return f"M{x - s:.1f} {y:.1f}l{h} {-s}h{s}l{h} {s}l{-h} {s}h{-s}z"
-    d = round(1.2 * s, 1)
-    return f"M{x:.1f} {y - d:.1f}l{d} {round(2.2 * s, 1)}h{-2 * d}z"
+        h = s / 2
+        return f"M{x - s:g} {y:g}l{h:g} {-s:g}h{s:g}l{h:g} {s:g} {-h:g} {s:g}h{-s:g}z"
+    d = 1.2 * s
+    return f"M{x:g} {y - d:g}l{d:g} {2.2 * s:g}h{-2 * d:g}z"
 
 
 def _text(text: str) -> str:

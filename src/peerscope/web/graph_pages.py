@@ -39,8 +39,10 @@ def kinds(request: Request) -> Response:
 
 @router.get("/graph/why", response_class=HTMLResponse)
 def why(request: Request) -> Response:
-    """Why an edge stands: its evidence, piece by piece."""
+    """Why an edge stands: its evidence, piece by piece; without an edge, what the kinds mean."""
     given = request.query_params
+    if not given:
+        return kinds(request)
     source, target = (key_in(request, given.get(name, "")) for name in ("source", "target"))
     kind = given.get("kind", "")
     kinds_in([kind or "nothing"])

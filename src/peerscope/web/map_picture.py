@@ -170,11 +170,9 @@ def _dot(window: Window, x: float, y: float) -> str:
 
 
 def _size(works: int, most: int) -> float:
-    """The diameter for a number of works: five steps of its logarithm."""
-    if most == 1:
-        return SIZES[0]
-    step = math.ceil(math.log(works) / math.log(most) * (len(SIZES) - 1))
-    return SIZES[min(step, len(SIZES) - 1)]
+    """The diameter for a number of works: five steps of its root, so that areas go with numbers."""
+    step = math.ceil(math.sqrt(works / most) * len(SIZES)) - 1
+    return SIZES[min(max(step, 0), len(SIZES) - 1)]
 
 
 def _apart(found: OpenMap, window: Window, rows: Sequence[int]) -> list[tuple[int, float, float]]:

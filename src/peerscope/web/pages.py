@@ -212,7 +212,7 @@ def _work(request: Request, letter: str, number: int) -> Response:
             meeting=of_work(request, session, number),
             near=site.discovery.neighbours("W", number, NEAR["W"]),
             on_map=site.maps.has(number),
-            slice=site.discovery.graph_slice("W", number, 40),
+            slice=site.discovery.graph_slice("W", number, 34),
             jsonld=linked, tags=tags,
         )  # fmt: skip
         shown.headers["Link"] = header(signposts(page, base_of(request)))
@@ -278,7 +278,7 @@ def _person(request: Request, letter: str, number: int) -> Response:
             person=page.person,
             followed=followed(request, f"A{number}"),
             near=site.discovery.neighbours("A", number, NEAR["A"]),
-            slice=site.discovery.graph_slice("A", number, 44),
+            slice=site.discovery.graph_slice("A", number, 40),
             sort=_sort(given.get("sort")),
             name_key=_name_key(session, page.person),
             runs=runs_of(site.overview, page.works_by),

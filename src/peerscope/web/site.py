@@ -27,7 +27,7 @@ from peerscope.record.markup import to_html
 from peerscope.record.read import Known
 from peerscope.reproduce.overview import Overview
 from peerscope.settings import Settings
-from peerscope.web.graph import drawn
+from peerscope.web.graph import drawn, outline
 from peerscope.web.plots import told
 
 PLACES = {"W": "works", "A": "people", "T": "topics", "I": "institutions", "S": "venues"}
@@ -91,6 +91,7 @@ def _environment(settings: Settings) -> Environment:
         "marked": marked,
         "count": count,
         "drawn": drawn,
+        "outline": outline,
         "told": told,
     }
     environment.filters["escape_once"] = escape

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Any
 
+import numpy as np
+from scipy.sparse import coo_array, csr_array
 from sqlalchemy import String, case, cast, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
@@ -40,6 +42,9 @@ LEAST_COCITED = 2
 LEAST_ON_TOPIC = 2
 """Works of a person on a topic from which on the person counts as working on it."""
 
+MOST_WORKS = 1_500
+"""Works of all people of a slice up to which it is worked out which people have a topic in common."""
+
 Found = dict[tuple[str, str, str], tuple[float, str]]
 """Kind, source and target to weight and reason."""
 
@@ -51,6 +56,7 @@ def edges_among(
     meaning: Meaning,
     close: Mapping[str, float],
     stated: Iterable[Stated],
+    written: int = 0,
 ) -> list[GraphEdge]:
     """The edges between some nodes, in one fixed order.
 
@@ -61,6 +67,7 @@ def edges_among(
         meaning: What the vectors say.
         close: Nodes that are near to the centre, with the cosine.
         stated: What other rooms state about these nodes.
+        written: Works of all its people; beyond `MOST_WORKS` no two of them are joined by a topic.
     """
     found: Found = {}
     for kind, (first, second), rows in _recorded(session, question, ends):
@@ -75,7 +82,7 @@ def edges_among(
         joined = {ordered(one, other) for _, one, other in found}
         on_topic = {
             pair: number
-            for pair, number in _on_one_topic(session, question, ends).items()
+            for pair, number in _on_one_topic(session, question, ends, written).items()
             if pair not in joined
         }
         found |= _kept(question.key, ends, "same_topic", on_topic)
@@ -175,17 +182,20 @@ def _cocited(session: Session, ends: Ends) -> dict[tuple[str, str], float]:
         .group_by(Citation.citing_id)
         .having(func.count() > 1)
     )
-    fresh = set(ends.fresh["W"])
-    number: defaultdict[tuple[int, int], int] = defaultdict(int)
-    for row in session.scalars(statement):
-        works = sorted({int(one) for one in row.split(",")})
-        for pair in combinations(works, 2):
-            if pair[0] in fresh or pair[1] in fresh:
-                number[pair] += 1
+    rows = [{int(one) for one in row.split(",")} for row in session.scalars(statement)]
+    if not rows:
+        return {}
+    works, columns = np.unique([one for row in rows for one in row], return_inverse=True)
+    citing = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    cited_by = csr_array((np.ones(len(columns), np.int32), (citing, columns)))
+    both = coo_array(cited_by.T @ cited_by)
+    fresh = np.isin(works, ends.fresh["W"])
+    kept = (both.data >= LEAST_COCITED) & (both.row < both.col)
+    kept &= fresh[both.row] | fresh[both.col]
+    pairs = zip(works[both.row[kept]].tolist(), works[both.col[kept]].tolist(), strict=True)
+    counts = both.data[kept].tolist()
     return {
-        (f"W{one}", f"W{other}"): count
-        for (one, other), count in number.items()
-        if count >= LEAST_COCITED
+        (f"W{one}", f"W{other}"): count for (one, other), count in zip(pairs, counts, strict=True)
     }
 
 
@@ -203,7 +213,7 @@ def _near(
 
 
 def _on_one_topic(
-    session: Session, question: GraphQuestion, ends: Ends
+    session: Session, question: GraphQuestion, ends: Ends, written: int
 ) -> dict[tuple[str, str], float]:
     """How many topics two works, or two people, have in common, of those that are not drawn."""
     works = (
@@ -224,7 +234,7 @@ def _on_one_topic(
     asked = {
         letter: statement.where(Topic.works_count <= COMMON_TOPIC, Topic.id.not_in(drawn))
         for letter, statement in (("W", works), ("A", people))
-        if ends.possible(letter, letter)
+        if ends.possible(letter, letter) and (letter == "W" or written <= MOST_WORKS)
     }
     number: defaultdict[tuple[str, str], float] = defaultdict(float)
     for letter, rows in asked_together(session, asked).items():

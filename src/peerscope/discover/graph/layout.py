@@ -62,6 +62,12 @@ def places(keys: Sequence[str], edges: Sequence[GraphEdge]) -> dict[str, tuple[f
     return found
 
 
+def forget() -> None:
+    """Let go of every layout: for measurements."""
+    with _lock:
+        _kept.clear()
+
+
 def _laid_out(keys: Sequence[str], edges: Sequence[GraphEdge]) -> dict[str, tuple[float, float]]:
     if len(keys) == 1:
         return {keys[0]: (0.5, 0.5)}
@@ -76,7 +82,9 @@ def _laid_out(keys: Sequence[str], edges: Sequence[GraphEdge]) -> dict[str, tupl
     low, high = spread.min(axis=0), spread.max(axis=0)
     wide = np.where(high - low > 1e-9, high - low, 1.0)
     digits = 3 if size <= ALL_PAIRS else 4
-    square = np.round((spread - low) / wide, digits)
+    # Half by place and half by rank: a few far nodes do not press all others into the middle.
+    ranks = np.argsort(np.argsort(spread, axis=0, kind="stable"), axis=0, kind="stable")
+    square = np.round(0.5 * (spread - low) / wide + 0.5 * ranks / (size - 1), digits)
     return {key: (float(x), float(y)) for key, (x, y) in zip(keys, square.tolist(), strict=True)}
 
 

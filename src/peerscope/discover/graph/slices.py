@@ -126,11 +126,18 @@ def _finished(
         return GraphSlice((), ())
     there = [key for key in keys if key in described]
     stated = _stated(question, by_letter(there))
-    edges = edges_among(session, question, Ends.of(there), meaning, close, stated)
+    edges = edges_among(
+        session, question, Ends.of(there), meaning, close, stated, _written(there, described)
+    )
     joined = {end for edge in edges for end in (edge.source, edge.target)}
     kept = [key for key in there if key == question.key or key in joined]
     nodes = placed(kept, edges, described, reproduced(stated))
     return GraphSlice(nodes, tuple(edges), truncated, fingerprint(kept, edges))
+
+
+def _written(keys: Iterable[str], described: Described) -> int:
+    """Works of all people among some nodes, counted once for each."""
+    return sum(described[key][1] for key in keys if key[0] == "A")
 
 
 def placed(
@@ -215,7 +222,9 @@ def expansion(
     hidden = {f"A{number}" for number in question.without}
     there = [key for key in there if key not in hidden]
     stated = _stated(question, by_letter(there))
-    edges = edges_among(session, question, Ends.of(there, fresh), meaning, close, stated)
+    edges = edges_among(
+        session, question, Ends.of(there, fresh), meaning, close, stated, _written(there, described)
+    )
     joined = {end for edge in edges for end in (edge.source, edge.target)}
     fresh = [key for key in fresh if key in joined]
     nodes = placed(

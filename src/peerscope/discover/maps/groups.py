@@ -1,8 +1,9 @@
 """Groups of works that lie together on the map and are alike in meaning, one inside another.
 
 Small groups are made of the places (k-means in the plane). They are then joined two by two where they touch
-on the map, those first whose joining adds least to the spread of the vectors (Ward 1963, with neighbours
-only). The joins are a tree; each level of regions is a cut through it, so that regions nest by themselves.
+on the map, those first whose joining adds least to the spread (Ward 1963, with neighbours only) of vectors
+and places, which weigh alike: by vectors alone one region takes half of a large map. The joins are a tree;
+each level of regions is a cut through it, so that regions nest by themselves.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ def nested_groups(places: Places, vectors: FloatArray, seed: int = 0) -> list[In
     number = int(small.max()) + 1
     sizes = np.bincount(small, minlength=number)
     centres = _means(places, small, sizes)
-    joins = joined_neighbours(sizes, _means(vectors, small, sizes), _touching(centres))
+    features = np.concatenate(
+        [_spread_alike(centres), _spread_alike(_means(vectors, small, sizes))], axis=1
+    )
+    joins = joined_neighbours(sizes, features, _touching(centres))
     top = _cut_at(joins, number)
     middle = round(math.sqrt(top * number))
     cuts = [top, *([middle] if 2 * top <= middle <= number // 2 else []), number]
@@ -69,6 +73,13 @@ def _small_groups(places: Places, seed: int) -> IntArray:
     centres, _ = kmeans2(sample, wanted, iter=20, minit="++", seed=generator, missing="warn")
     _, nearest = cKDTree(centres).query(places)
     return np.unique(nearest, return_inverse=True)[1].astype(np.int64)
+
+
+def _spread_alike(means: Places) -> Places:
+    """Means around 0, scaled so that their squares add up to one: what is put beside weighs alike."""
+    centred = means - means.mean(axis=0)
+    found: Places = centred / (float(np.linalg.norm(centred)) or 1.0)
+    return found
 
 
 def _means(values: NDArray[Any], groups: IntArray, sizes: IntArray) -> Places:

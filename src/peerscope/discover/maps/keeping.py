@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from peerscope.discover.maps.shapes import MapAbout, Region
 from peerscope.retrieval.bundle import alive, digest, synced
+from peerscope.retrieval.planar import Frame
 
-FORMAT = 1
+FORMAT = 2
 ABOUT = "about.json"
 WORKS, TILES, REGIONS = "works.npy", "tiles.npy", "regions.json"
 OWN, UNPLACED = "own.npy", "unplaced.npy"
@@ -143,6 +144,7 @@ class MapStore:
             )
         stated["topics"] = [(number, name) for number, name in stated["topics"]]
         stated["years"] = tuple(stated["years"]) if stated["years"] else None
+        stated["frame"] = Frame(**stated["frame"])
         return MapAbout(**stated)
 
     def opened(

@@ -33,8 +33,8 @@ from peerscope.retrieval.bundle import open_items
 from peerscope.retrieval.index.items import ItemIndex
 from peerscope.retrieval.planar import (
     GRID,
+    Frame,
     Places,
-    in_unit_square,
     kept_near,
     on_grid,
     principal_plane,
@@ -100,6 +100,7 @@ class _Placed:
 
     shown: Places
     own: Places
+    frame: Frame
     method: str
     library: str
     follows: str | None = None
@@ -194,7 +195,7 @@ def _made(
                 method=placed.method, library=placed.library, follows=placed.follows,
                 works=len(ids), without_vector=len(unplaced),
                 change_seq=min(facts.change_seq, seen), seconds=round(seconds, 1), kept=placed.kept,
-                moved=placed.moved, types=types, topics=topics,
+                moved=placed.moved, frame=placed.frame, types=types, topics=topics,
                 years=(int(years.min()), int(years.max())) if len(years) else None,
             ),
         )  # fmt: skip
@@ -219,26 +220,27 @@ def _placed(
     here = store.making(name)
     near = nearest_rows(index, ids, vectors, min(NEIGHBOURS, len(ids) - 1), here, progress)
     version = tsne_version()
-    before = None if again else _earlier(store, name, ids)
     plane = principal_plane(vectors)
     if version is None or len(ids) < FEWEST:
-        own, method, library = plane, "PCA", f"NumPy {np.__version__}"
+        method, library = "PCA", f"NumPy {np.__version__}"
+        before = None if again else _earlier(store, name, ids, method)
+        own = plane
     else:
         method, library = "t-SNE", f"openTSNE {version}"
-        warm = before is not None and before.method == method
-        start = before.start(near) if warm and before else started_small(plane)
-        kept = here / ("warm.npz" if warm else "cold.npz")
-        schedule = WARM if warm else COLD
+        before = None if again else _earlier(store, name, ids, method)
+        start = started_small(plane) if before is None else before.start(near)
+        kept = here / ("cold.npz" if before is None else "warm.npz")
+        schedule = COLD if before is None else WARM
         own = tsne(near, start, schedule=schedule, kept=kept, progress=progress)
     if before is None:
-        placed = _Placed(in_unit_square(own), own, method, library)
+        frame = Frame.of(own)
+        placed = _Placed(frame.placed(own), own, frame, method, library)
     else:
-        shown = turned_onto(own, before.rows, before.shown)
-        if shown.min() < 0 or shown.max() >= 1:
-            shown = in_unit_square(shown, margin=0.0)
+        own, frame = turned_onto(own, before.rows, before.own), before.frame
+        shown = frame.placed(own)
         gaps = np.linalg.norm(shown[before.rows] - before.shown, axis=1)
         moved = round(float(np.median(gaps)), 4)
-        placed = _Placed(shown, own, method, library, before.bundle, moved)
+        placed = _Placed(shown, own, frame, method, library, before.bundle, moved)
     placed.shown = on_grid(placed.shown).astype(np.float64) / GRID
     sample = np.random.default_rng(0).permutation(len(ids))[:SAMPLE]
     if len(ids) > COMPARED + 1:
@@ -311,10 +313,10 @@ class _Before:
     """The earlier map, as far as it has works of the new one."""
 
     bundle: str
-    method: str
     rows: IntArray
     shown: Places
     own: Places
+    frame: Frame
     number: int
 
     def start(self, near: IntArray) -> Places:
@@ -332,21 +334,22 @@ class _Before:
         return found
 
 
-def _earlier(store: MapStore, name: str, ids: IntArray) -> _Before | None:
+def _earlier(store: MapStore, name: str, ids: IntArray, method: str) -> _Before | None:
+    """The map before, if it was made in the same way and has enough of the works."""
     bundle = store.before(name)
     if bundle is None:
         return None
     try:
-        method = store.about(bundle).method
+        about = store.about(bundle)
         earlier, shown, own = store.places(bundle)
     except ValueError:
         return None
     rows = np.flatnonzero(np.isin(ids, earlier))
-    if len(rows) < ENOUGH_KNOWN * len(ids):
+    if about.method != method or len(rows) < ENOUGH_KNOWN * len(ids):
         return None
     order = np.argsort(earlier)
     there = order[np.searchsorted(earlier[order], ids[rows])]
-    return _Before(bundle, method, rows, shown[there], own[there], len(ids))
+    return _Before(bundle, rows, shown[there], own[there], about.frame, len(ids))
 
 
 def _described(

@@ -8,8 +8,8 @@ region for the others (`peerscope.discover.phrases.distinctive`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -51,12 +51,18 @@ class Naming:
 
 @dataclass(slots=True)
 class _Group:
-    """A region before it has a number."""
+    """A region before it has a number; level 0 is the whole map."""
 
     rows: IntArray
     level: int
     parent: _Group | None
-    region: Region | None = None
+    number: int | None = None
+
+    phrases: Counter[str] = field(default_factory=Counter)
+    """In how many of its works each phrase stands."""
+
+    topics: Counter[str] = field(default_factory=Counter)
+    """How many of its works carry each topic."""
 
 
 def regions_of(
@@ -66,70 +72,101 @@ def regions_of(
 
     Args:
         groups: Group of each work at each level, the largest first; each level within the one before.
-        places: In the unit square, shape ``[n, 2]``, most cited works first where it matters.
+        places: In the unit square, shape ``[n, 2]``.
         naming: What names are made of.
     """
     innermost = np.zeros(len(places), np.int64)
-    found = _tree(groups, len(places))
-    mentions = _mentions(naming)
-    common = Counter(phrase for held in mentions for phrase in held)
-    mentions = [[one for one in held if common[one] >= FEWEST_MENTIONS] for held in mentions]
-    carried = [[f"<{one}>" for one in held] for held in naming.topics]
-    spelled = spellings(naming.titles)
-    named = {naming.names[one].casefold(): naming.names[one] for one in naming.given}
-    taken: set[str] = set()
+    names = _Names(naming)
     regions: list[Region] = []
-    for number, group in enumerate(found, start=1):
-        around = np.arange(len(places)) if group.parent is None else group.parent.rows
-        ranked = _ranked(mentions, group.rows, around)
-        fresh = [one for one in ranked if one not in taken]
-        label = fresh[0] if fresh else None
+    for number, group in enumerate(_tree(groups, len(places), names), start=1):
+        group.number = number
+        regions.append(names.named(group, places[group.rows]))
+        innermost[group.rows] = number
+    return regions, innermost
+
+
+def _tree(groups: Sequence[IntArray], number: int, names: _Names) -> Iterator[_Group]:
+    """All groups, enclosing ones first, larger ones first; one that is almost its parent is left out."""
+    above = [names.counted(_Group(np.arange(number), 0, None))]
+    for level, assigned in enumerate(groups, start=1):
+        made: list[_Group] = []
+        for parent in above:
+            rows = parent.rows
+            inside = [rows[assigned[rows] == one] for one in np.unique(assigned[rows])]
+            if parent.level and max(map(len, inside)) > len(rows) - SMALLEST:
+                made.append(parent)
+                continue
+            inside.sort(key=lambda held: (-len(held), int(held[0])))
+            fresh = [_Group(held, level, parent) for held in inside if len(held) >= SMALLEST]
+            for group in fresh:
+                yield names.counted(group)
+            made += fresh
+        above = made
+
+
+class _Names:
+    """Names of groups, no two the same.
+
+    Args:
+        naming: What names are made of.
+    """
+
+    def __init__(self, naming: Naming) -> None:
+        self._topic_names = naming.names
+        self._given = {naming.names[one].casefold(): naming.names[one] for one in naming.given}
+        self._spelled = spellings(naming.titles)
+        mentions = _mentions(naming)
+        common = Counter(phrase for held in mentions for phrase in held)
+        self._mentions = [
+            [one for one in held if common[one] >= FEWEST_MENTIONS] for held in mentions
+        ]
+        self._carried = [[f"<{one}>" for one in held] for held in naming.topics]
+        self._taken: set[str] = set()
+
+    def counted(self, group: _Group) -> _Group:
+        """The group with its phrases and topics counted."""
+        rows = group.rows.tolist()
+        group.phrases = Counter(one for row in rows for one in self._mentions[row])
+        group.topics = Counter(one for row in rows for one in self._carried[row])
+        return group
+
+    def named(self, group: _Group, places: Places) -> Region:
+        """The region that a counted group with a number is."""
+        parent = group.parent
+        assert parent is not None and group.number is not None
+        works = len(group.rows)
+        ranked = distinctive(group.phrases, parent.phrases, works, len(parent.rows))
+        label = next((one for one in ranked if one not in self._taken), None)
         if label is not None:
-            taken.add(label)
-        words = [named.get(one) or titled(one, spelled) for one in ranked if one != label][:WORDS]
-        x, y = _middle(places[group.rows])
-        low, high = np.quantile(places[group.rows], (0.05, 0.95), axis=0)
-        group.region = Region(
-            number,
+            self._taken.add(label)
+        x, y = _middle(places)
+        low, high = np.quantile(places, (0.05, 0.95), axis=0)
+        return Region(
+            group.number,
             group.level,
-            group.parent.region.number if group.parent and group.parent.region else None,
-            (named.get(label) or titled(label, spelled))[:LONGEST_LABEL]
-            if label is not None
-            else f"Region {number}",
-            tuple(words),
-            tuple(_topics(carried, group.rows, around, naming.names)),
-            len(group.rows),
-            round(x, 4),
-            round(y, 4),
+            parent.number,
+            f"Region {group.number}" if label is None else self._written(label)[:LONGEST_LABEL],
+            tuple(self._written(one) for one in ranked if one != label)[:WORDS],
+            tuple(self._topics(group, parent)),
+            works,
+            _rounded(x),
+            _rounded(y),
             (_rounded(low[0]), _rounded(low[1]), _rounded(high[0]), _rounded(high[1])),
         )
-        innermost[group.rows] = number
-        regions.append(group.region)
-    return regions, innermost
+
+    def _written(self, phrase: str) -> str:
+        return self._given.get(phrase) or titled(phrase, self._spelled)
+
+    def _topics(self, group: _Group, parent: _Group) -> list[tuple[int, str, int]]:
+        works = len(group.rows)
+        often = Counter({one: n for one, n in group.topics.items() if n >= TOPIC_SHARE * works})
+        ranked = distinctive(often, parent.topics, works, len(parent.rows))
+        numbers = [int(one[1:-1]) for one in ranked[:TOPICS]]
+        return [(one, self._topic_names[one], group.topics[f"<{one}>"]) for one in numbers]
 
 
 def _rounded(value: float) -> float:
     return round(float(value), 4)
-
-
-def _tree(groups: Sequence[IntArray], number: int) -> list[_Group]:
-    """All groups, enclosing ones first, larger ones first; one that is almost its parent is left out."""
-    found: list[_Group] = []
-    above: list[_Group] = []
-    for level, assigned in enumerate(groups, start=1):
-        parents: Sequence[_Group | None] = above or [None]
-        made: list[_Group] = []
-        for parent in parents:
-            rows = np.arange(number) if parent is None else parent.rows
-            inside = [rows[assigned[rows] == one] for one in np.unique(assigned[rows])]
-            if parent is not None and max(map(len, inside)) > len(rows) - SMALLEST:
-                made.append(parent)
-                continue
-            inside.sort(key=lambda held: (-len(held), int(held[0])))
-            made += [_Group(held, level, parent) for held in inside if len(held) >= SMALLEST]
-        found += [group for group in made if group.level == level]
-        above = made
-    return found
 
 
 def _mentions(naming: Naming) -> list[list[str]]:
@@ -139,26 +176,6 @@ def _mentions(naming: Naming) -> list[list[str]]:
         names = {naming.names[one].casefold() for one in topics if one in naming.given}
         found.append(sorted(phrases_of(title) | names))
     return found
-
-
-def _counted(mentions: Sequence[Iterable[str]], rows: IntArray) -> Counter[str]:
-    return Counter(one for row in rows.tolist() for one in mentions[row])
-
-
-def _ranked(mentions: Sequence[Iterable[str]], inside: IntArray, around: IntArray) -> list[str]:
-    return distinctive(
-        _counted(mentions, inside), _counted(mentions, around), len(inside), len(around)
-    )
-
-
-def _topics(
-    carried: Sequence[Sequence[str]], inside: IntArray, around: IntArray, names: Mapping[int, str]
-) -> list[tuple[int, str, int]]:
-    held = _counted(carried, inside)
-    often = Counter({one: n for one, n in held.items() if n >= TOPIC_SHARE * len(inside)})
-    ranked = distinctive(often, _counted(carried, around), len(inside), len(around))
-    numbers = [int(one[1:-1]) for one in ranked[:TOPICS]]
-    return [(one, names[one], held[f"<{one}>"]) for one in numbers]
 
 
 def _middle(places: Places) -> tuple[float, float]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from peerscope.retrieval.planar import Frame
+
 WORK = np.dtype(
     [
         ("id", "<f8"),
@@ -87,6 +89,7 @@ class MapAbout:
         kept: Share of the ten nearest works by meaning that are among the ten nearest on the map, over a
             sample.
         moved: Median distance from the map it follows, as a share of the map's width; over the works of both.
+        frame: How places came into the unit square; the next map keeps it.
         types: Types of works, most frequent first.
         topics: Number and name of the topics told apart.
         years: Earliest and latest year stated; ``None`` where none is.
@@ -105,8 +108,9 @@ class MapAbout:
     seconds: float
     kept: float | None
     moved: float | None
+    frame: Frame
     types: list[str]
     topics: list[tuple[int, str]]
     years: tuple[int, int] | None
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
-    format: int = 1
+    format: int = 2

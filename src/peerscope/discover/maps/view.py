@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peerscope.discover.maps.levels import BITS
-from peerscope.discover.maps.shapes import MapAbout, Region
+from peerscope.discover.maps.shapes import WORK, MapAbout, Region
 from peerscope.retrieval.planar import GRID
 from peerscope.retrieval.schema import IntArray
 
@@ -28,6 +28,8 @@ OTHER = 0
 
 YEAR_STEPS = 6
 MOST_TYPES = 7
+SPAN = 1 << 24
+"""More than there are columns of hexagons on the closest level."""
 
 Mask = NDArray[np.bool_]
 
@@ -114,10 +116,12 @@ class OpenMap:
         self._tiles = {
             (int(z), int(x), int(y)): (int(begin), int(count)) for z, x, y, begin, count in tiles
         }
+        self._column = {name: np.ascontiguousarray(works[name]) for name in WORK.names or ()}
         ids = works["id"].astype(np.int64)
         self._order = np.argsort(ids, kind="stable")
         self._ids = ids
         self._sorted = ids[self._order]
+        self._cited_first = np.lexsort((ids, -self._column["cited"].astype(np.int64)))
         self._there = np.ones(len(ids), bool)
         self.newer: frozenset[int] = frozenset()
 
@@ -166,8 +170,8 @@ class OpenMap:
 
     def _place(self, row: int) -> tuple[float, float]:
         return (
-            (float(self._works["x"][row]) + 0.5) / GRID,
-            (float(self._works["y"][row]) + 0.5) / GRID,
+            (float(self._column["x"][row]) + 0.5) / GRID,
+            (float(self._column["y"][row]) + 0.5) / GRID,
         )
 
     def amid(self, ids: Sequence[int]) -> tuple[float, float] | None:
@@ -176,7 +180,7 @@ class OpenMap:
         rows = rows[self._there[rows]]
         if not len(rows):
             return None
-        places = np.stack([self._works["x"][rows], self._works["y"][rows]], axis=1).astype(float)
+        places = np.stack([self._column["x"][rows], self._column["y"][rows]], axis=1).astype(float)
         gaps = np.linalg.norm(places[:, None] - places[None], axis=2).sum(axis=1)
         return self._place(int(rows[int(np.argmin(gaps))]))
 
@@ -202,17 +206,20 @@ class OpenMap:
         """
         held = self._there & self._between(years)
         if window.z:
-            x, y = self._works["x"], self._works["y"]
+            x, y = self._column["x"], self._column["y"]
             left, top = window.left * GRID, window.top * GRID
             wide = window.side * GRID
             held &= (x >= left) & (x < left + wide) & (y >= top) & (y < top + wide)
-        rows = np.flatnonzero(held)
-        cited = self._works["cited"][rows].astype(np.int64)
-        return rows[np.lexsort((self._ids[rows], -cited))]
+        return self._first(held)
+
+    def _first(self, held: Mask) -> IntArray:
+        """Rows that are held, the most cited first."""
+        found: IntArray = self._cited_first[held[self._cited_first]]
+        return found
 
     def _between(self, years: tuple[int | None, int | None]) -> Mask:
         first, last = years
-        year = self._works["year"]
+        year = self._column["year"]
         held = np.ones(len(year), bool)
         if first is not None or last is not None:
             held &= year != 0
@@ -243,8 +250,8 @@ class OpenMap:
             return []
         wide = 0.5**z / across
         high = wide * np.sqrt(3)
-        x = (self._works["x"][rows] + 0.5) / GRID
-        y = (self._works["y"][rows] + 0.5) / GRID
+        x = (self._column["x"][rows] + 0.5) / GRID
+        y = (self._column["y"][rows] + 0.5) / GRID
         even = np.rint(x / wide), np.rint(y / high)
         odd = np.floor(x / wide), np.floor(y / high)
         to_even = (x - even[0] * wide) ** 2 + (y - even[1] * high) ** 2
@@ -253,17 +260,18 @@ class OpenMap:
         column = np.where(near, 2 * even[0], 2 * odd[0] + 1).astype(np.int64)
         line = np.where(near, 2 * even[1], 2 * odd[1] + 1).astype(np.int64)
         category = self.categories(colour)[rows]
-        cells, cell = np.unique(np.stack([line, column], axis=1), axis=0, return_inverse=True)
-        counts = np.zeros((len(cells), int(category.max()) + 1), np.int64)
-        np.add.at(counts, (cell.reshape(-1), category), 1)
+        cells, cell = np.unique(line * SPAN + column, return_inverse=True)
+        wide_of = int(category.max()) + 1
+        counts = np.bincount(cell * wide_of + category, minlength=len(cells) * wide_of)
+        counts = counts.reshape(len(cells), wide_of)
         return [
             Spot(float(c * wide / 2), float(r * high / 2), int(n.sum()), int(n.argmax()))
-            for (r, c), n in zip(cells.tolist(), counts, strict=True)
+            for (r, c), n in zip((divmod(one, SPAN) for one in cells.tolist()), counts, strict=True)
         ]
 
     def categories(self, colour: str) -> IntArray:
         """Category of every row, `OTHER` for what the legend does not tell apart."""
-        works = self._works
+        works = self._column
         if colour == "topic":
             return works["topic"].astype(np.int64)
         if colour == "type":
@@ -284,7 +292,7 @@ class OpenMap:
     @cached_property
     def year_steps(self) -> list[int]:
         """First years of the steps in which years are coloured, each with about equally many works."""
-        year = self._works["year"]
+        year = self._column["year"]
         stated = year[year != 0]
         if not len(stated):
             return []
@@ -322,13 +330,13 @@ class OpenMap:
         for region in self.regions:
             if region.parent in within:
                 within.add(region.number)
-        rows = np.flatnonzero(self._there & np.isin(self._works["region"], sorted(within)))
-        cited = self._works["cited"][rows].astype(np.int64)
-        return rows[np.lexsort((self._ids[rows], -cited))]
+        inside = np.zeros(len(self.regions) + 1, bool)
+        inside[sorted(within)] = True
+        return self._first(self._there & inside[self._column["region"]])
 
     def in_regions(self, rows: IntArray) -> dict[int, int]:
         """How many of some works each region has, by its number; enclosing ones count them too."""
-        counted = np.bincount(self._works["region"][rows], minlength=len(self.regions) + 1)
+        counted = np.bincount(self._column["region"][rows], minlength=len(self.regions) + 1)
         for region in reversed(self.regions):
             if region.parent is not None:
                 counted[region.parent] += counted[region.number]

@@ -8,10 +8,10 @@ entity stands in ``ids.openalex``.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from peerscope.record.export.openalex import inverted_index
@@ -128,7 +128,7 @@ class _Others:
                 select(kind.table.__table__).where(kind.table.id.in_(numbers))
             )
         }
-        self.ids = _identifiers(session, kind.letter, numbers)
+        self.ids: dict[int, dict[str, str]] = {}
 
     def made(self) -> dict[int, dict[str, Any]]:
         """Number to object."""
@@ -137,6 +137,7 @@ class _Others:
             "topics": self._topic,
         }  # fmt: skip
         more = shapes[self.kind.name]
+        self.ids = _identifiers(self.session, {self.kind.letter: self.numbers})[self.kind.letter]
         if self.kind.name == "authors":
             self._load_authors()
         return {number: self._common(row) | more(row) for number, row in self.rows.items()}
@@ -247,11 +248,13 @@ class _Works(_Others):
         self.retracted: set[int] = set()
         if "authorships" in wanted:
             self._load_authorships()
+        places: set[int] = set()
         if wanted & {"primary_location", "best_oa_location", "locations"}:
             places = {row.venue_id for row in self.rows.values() if row.venue_id is not None}
             found = session.scalars(select(Venue).where(Venue.id.in_(places)))
             self.venues = {venue.id: venue for venue in found}
-            self.venue_ids = _identifiers(session, "S", list(places))
+        ids = _identifiers(session, {"W": numbers, "S": list(places)})
+        self.ids, self.venue_ids = ids["W"], ids["S"]
         if wanted & {"topics", "primary_topic"}:
             rows: Any = session.execute(
                 select(WorkTopic.work_id, WorkTopic.score, Topic.id, Topic.display_name)
@@ -425,15 +428,21 @@ def _page(site: str, letter: str, number: int) -> str:
 
 
 def _identifiers(
-    session: Session, letter: str, numbers: Sequence[int]
-) -> dict[int, dict[str, str]]:
-    # The least of each scheme is taken here: asked to group, SQLite reads every identifier of the kind.
+    session: Session, wanted: Mapping[str, Sequence[int]]
+) -> dict[str, dict[int, dict[str, str]]]:
+    """Letter and number of entities to scheme and value, the least of each scheme. One statement."""
+    # The least is taken here: asked to group, SQLite reads every identifier of the kind.
+    named = [
+        and_(Identifier.entity == letter, Identifier.entity_id.in_(numbers))
+        for letter, numbers in wanted.items()
+        if numbers
+    ]
     rows = session.execute(
-        select(Identifier.entity_id, Identifier.scheme, Identifier.value).where(
-            Identifier.entity == letter, Identifier.entity_id.in_(numbers)
+        select(Identifier.entity, Identifier.entity_id, Identifier.scheme, Identifier.value).where(
+            or_(*named)
         )
     )
-    found: dict[int, dict[str, str]] = defaultdict(dict)
-    for number, scheme, value in sorted(((n, s, v) for n, s, v in rows), reverse=True):
-        found[number][scheme] = value
-    return {number: dict(sorted(ids.items())) for number, ids in found.items()}
+    found: dict[str, dict[int, dict[str, str]]] = {letter: defaultdict(dict) for letter in wanted}
+    for letter, number, scheme, value in sorted((e, n, s, v) for e, n, s, v in rows):
+        found[letter][number].setdefault(scheme, value)
+    return found

@@ -66,7 +66,7 @@ function fit() {
 
 function wanted() {
   const half = side() / 2, found = [];
-  for (let z = 0; z <= Math.min(Math.floor(state.z) + 1, 16); z++) {
+  for (let z = 0; z <= Math.min(Math.floor(state.z) + 2, 16); z++) {
     const wide = 2 ** z, last = wide - 1;
     const of = (value) => Math.min(last, Math.max(0, Math.floor(value * wide)));
     for (let y = of(state.y - half); y <= of(state.y + half); y++)

@@ -7,7 +7,7 @@ import { programs, SHAPES } from "./programs.js";
 /** @typedef {{at: string|null, beside: Set<string>, pins: Set<string>, path: Picture["path"]}} Marks */
 
 const WIDE = 1.45; // the picture is wider than high, as those of the server
-const PER_FRAME = 400; // nodes or edges that are changed before the browser may draw
+const PER_FRAME = 2000; // nodes or edges that are changed before the browser may draw
 const LABEL = 34;
 const DENSE = 1500; // edges from which they are drawn as plain lines
 const QUIET = 3000; // edges from which they are left out while the view moves
@@ -169,7 +169,7 @@ export class Canvas {
       ...data, hidden: !this.shown.nodes.has(key), color: colours[LETTER[data.entity]] || colours.s,
       ring: at === key ? colours.ink : path && path.nodes.includes(key) ? colours.accent : pins.has(key) ? colours.soft : colours.sheet,
       size: this.scale * (at === key ? data.size * 1.25 : data.size), pinned: pins.has(key), strong: at === key,
-      forceLabel: near && beside.size <= 24, zIndex: near ? 2 : 1,
+      forceLabel: at === key || (near && beside.size <= 24), zIndex: near ? 2 : 1,
     };
   }
 
@@ -195,8 +195,8 @@ export class Canvas {
     const text = hovered ? data.whole : data.label;
     context.font = `${data.strong || hovered ? 600 : 400} 12px ${this.sigma.getSetting("labelFont")}`;
     const wide = context.measureText(text).width;
-    const left = data.x + data.size + 6 + wide > this.sigma.getDimensions().width
-      ? data.x - data.size - 6 - wide : data.x + data.size + 6;
+    const [before, after] = [data.x - data.size - 6 - wide, data.x + data.size + 6];
+    const left = after + wide > this.sigma.getDimensions().width && before > 0 ? before : after;
     const box = [left - 2, data.y - 8, left + wide + 2, data.y + 8];
     if (!hovered && !data.strong && this.taken.some(
       (one) => one[0] < box[2] && box[0] < one[2] && one[1] < box[3] && box[1] < one[3])) return;
@@ -217,6 +217,7 @@ export class Canvas {
   /** On a small canvas nodes are smaller, so that they do not cover one another. */
   resized() {
     this.scale = Math.min(1, Math.max(0.6, Math.sqrt(this.unit() / 480)));
+    this.sigma.setSetting("labelRenderedSizeThreshold", 4.5 * this.scale);
   }
 
   /** Pixels of one unit at ratio 1: the fixed frame fills what the padding leaves. */
