@@ -34,6 +34,7 @@ COMMANDS = (
     "quarantine",
     "export",
     "export-events",
+    "dump",
     "trust",
     "digest",
 )

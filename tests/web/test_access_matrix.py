@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from peerscope.community.proofs import add_proof
 from peerscope.community.sessions import open_session
 from peerscope.community.tickets import issue
 from peerscope.community.times import now
-from peerscope.community.waiting import Waiting
+from peerscope.community.waiting import READY, Waiting
 from peerscope.web.forms import form
 from peerscope.web.uploads import boundary_of
 from peerscope.web.visitor import PICTURES, acting, admin, moderator, signed_in
@@ -361,8 +362,9 @@ ABOUT_COLLECTIONS = ("manage", "fork", "remove", "move", "note", "invite", "dism
 
 
 def an_import(session, owner: int) -> Made:
-    waiting = Waiting(Path(session.get_bind().url.database).parent)
-    return {"key": waiting.begin(owner, "Mine").key}, {"do": "keep"}
+    waiting = Waiting(Path(session.get_bind().engine.url.database).parent)
+    job = waiting.save(replace(waiting.begin(owner, "Mine"), state=READY))
+    return {"key": job.key}, {"do": "discard"}
 
 
 OWNED: dict[str, Callable[..., Made]] = {
