@@ -35,6 +35,7 @@ COMMANDS = (
     "export",
     "export-events",
     "dump",
+    "mcp",
     "trust",
     "digest",
 )
