@@ -50,7 +50,7 @@ from peerscope.web import create_app
 LARGEST, DRAWN = 10, 20
 LEAST = 200
 TABLES = {"W": Work, "A": Person, "T": Topic, "I": Institution, "S": Venue}
-NAMES = {"W": "work", "A": "person", "T": "topic", "I": "institution", "S": "venue"}
+NAMES = {"W": "a work", "A": "a person", "T": "a topic", "I": "an institution", "S": "a venue"}
 PLACES = {"W": "works", "A": "people", "T": "topics", "I": "institutions", "S": "venues"}
 WORD = re.compile(r"[a-z]{4,}")
 BAR = 150.0
@@ -187,11 +187,11 @@ def questions(client: TestClient, around: dict[str, list[str]]) -> dict[str, lis
     found = {}
     for letter, keys in around.items():
         place = f"/{PLACES[letter]}"
-        found[f"page of a {NAMES[letter]}, 80 nodes"] = [f"{place}/{key}/graph" for key in keys]
-        found[f"page of a {NAMES[letter]}, 150 nodes"] = [
+        found[f"page of {NAMES[letter]}, 80 nodes"] = [f"{place}/{key}/graph" for key in keys]
+        found[f"page of {NAMES[letter]}, 150 nodes"] = [
             f"{place}/{key}/graph?limit=150" for key in keys
         ]
-        found[f"slice of a {NAMES[letter]}, 150 nodes"] = [
+        found[f"slice of {NAMES[letter]}, 150 nodes"] = [
             f"/api/v1/graph/{key}?limit=150" for key in keys
         ]
     mixed = [key for keys in around.values() for key in keys[:LARGEST]]

@@ -20,6 +20,9 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMMANDS = (
     "up",
     "import",
+    "sources",
+    "withdraw",
+    "bring",
     "train",
     "publish",
     "improve",
@@ -31,6 +34,7 @@ COMMANDS = (
     "quarantine",
     "export",
     "export-events",
+    "dump",
     "trust",
     "digest",
 )

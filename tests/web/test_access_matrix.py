@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from peerscope.community.proofs import add_proof
 from peerscope.community.sessions import open_session
 from peerscope.community.tickets import issue
 from peerscope.community.times import now
-from peerscope.community.waiting import Waiting
+from peerscope.community.waiting import READY, Waiting
 from peerscope.web.forms import form
 from peerscope.web.uploads import boundary_of
 from peerscope.web.visitor import PICTURES, acting, admin, moderator, signed_in
@@ -44,6 +45,22 @@ ROLES = ("nobody", "member", "stranger", "moderator", "admin")
 TABLE = {
     # pages and API of the record
     "GET /": PUBLIC,
+    "GET /api/v1/graph/find": PUBLIC,
+    "GET /api/v1/graph/path": PUBLIC,
+    "GET /api/v1/graph/edge": PUBLIC,
+    "GET /api/v1/graph/{key}": PUBLIC,
+    "GET /api/v1/graph/{key}/expand": PUBLIC,
+    "GET /graph/kinds": PUBLIC,
+    "GET /graph/why": PUBLIC,
+    "GET /{place}/{name}/graph": PUBLIC,
+    "GET /{place}/{name}/graph.{suffix}": PUBLIC,
+    "GET /explore": PUBLIC,
+    "GET /map": PUBLIC,
+    "GET /map/tiles/{version}/{z}/{x}/{y}": PUBLIC,
+    "GET /map/parts/{version}": PUBLIC,
+    "GET /map/view": PUBLIC,
+    "GET /map/titles": PUBLIC,
+    "GET /map/regions/{map_id}/{number}": PUBLIC,
     "GET /search": PUBLIC,
     "GET /works": PUBLIC,
     "GET /healthz": PUBLIC,
@@ -345,8 +362,9 @@ ABOUT_COLLECTIONS = ("manage", "fork", "remove", "move", "note", "invite", "dism
 
 
 def an_import(session, owner: int) -> Made:
-    waiting = Waiting(Path(session.get_bind().url.database).parent)
-    return {"key": waiting.begin(owner, "Mine").key}, {"do": "keep"}
+    waiting = Waiting(Path(session.get_bind().engine.url.database).parent)
+    job = waiting.save(replace(waiting.begin(owner, "Mine"), state=READY))
+    return {"key": job.key}, {"do": "discard"}
 
 
 OWNED: dict[str, Callable[..., Made]] = {

@@ -22,7 +22,7 @@ from peerscope.record.models import Work
 from peerscope.record.read import cards
 from peerscope.record.read.shapes import PageOf, WorkCard
 from peerscope.web.asked import LATEST_YEAR, LONGEST, number_in, page_in
-from peerscope.web.map_picture import form, legend, pictured
+from peerscope.web.map_picture import MapPicture, form, legend, pictured
 from peerscope.web.site import Site, site_of
 
 router = APIRouter(include_in_schema=False)
@@ -150,10 +150,17 @@ def field_map(request: Request) -> Response:
         hits, unplaced = _hits(site, found, asked)
         inside = set(rows.tolist())
         hits_here = [row for row in hits if row in inside]
-        picture = pictured(
-            found, asked.window, rows, asked.colour, hits=hits,
-            here=here.place if here else None,
-        )  # fmt: skip
+
+        def drawn() -> tuple[MapPicture, Any, Any]:
+            place = here.place if here else None
+            return (
+                pictured(found, asked.window, rows, asked.colour, hits=hits, here=place),
+                _used(legend(found, asked.colour, TYPE_LABELS), found, rows, asked.colour),
+                _nested(found, rows, asked.window),
+            )
+
+        view = ("map", found.version, asked.window, asked.colour, asked.years)
+        picture, told, regions = drawn() if hits or here else site.once(view, drawn)
         listed = found.ids(np.asarray(hits_here[:LISTED] or rows[:LISTED], np.int64))
         wanted = dict.fromkeys([*listed, *(point.work_id for point in picture.points)])
         shown = {card.id: card for card in cards(session, list(wanted))}
@@ -162,11 +169,11 @@ def field_map(request: Request) -> Response:
             asked=asked, found=found, about=found.about, window=asked.window,
             picture=picture, total=len(rows), here=here,
             older=site.maps.is_older(found),
-            legend=_used(legend(found, asked.colour, TYPE_LABELS), found, rows, asked.colour),
+            legend=told,
             colours=NAMED, titles=shown,
             works=[shown[one] for one in listed if one in shown],
             hits=len(hits), most_hits=MOST_HITS, hits_here=len(hits_here), unplaced=unplaced,
-            form=form, regions=_nested(found, rows, asked.window),
+            form=form, regions=regions,
             around=Window.around,
             hit_places=orjson.dumps(_rounded(found, hits)).decode(),
         )  # fmt: skip
