@@ -165,7 +165,7 @@ def test_a_person(address, client, numbers) -> None:
         told(one)
         for one in ask(address, ("person", {"id": own}), ("person", {"id": own, "page": 9}))
     )
-    twin = client.get(f"/api/v1/people/{own}").json()
+    twin = client.get(f"/api/v1/people/{own}/page").json()
     assert found["works_count"] == twin["works_count"] == len(found["works"])
     assert [one["id"] for one in found["works"]] == [one["id"] for one in twin["works"]]
     assert found["how_works_were_decided"] == twin["decisions"] and beyond["works"] == []
