@@ -23,7 +23,7 @@ PLACES = [
     "claim on a record", "correct", "privacy", "finder", "add works", "sources", "source",
     "graph", "wide graph", "edge", "edges",
     "map", "map closer", "map region",
-    "reference", "references", "no such style", "badges",
+    "reference", "references", "no such style", "badges", "dumps",
 ]  # fmt: skip
 
 
