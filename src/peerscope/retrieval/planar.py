@@ -10,6 +10,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from peerscope.retrieval.schema import FloatArray, IntArray
 
@@ -146,8 +147,6 @@ def _free(key: int, taken: set[int], reach: int) -> tuple[int, int]:
 
 def near_on_plane(places: Places, rows: IntArray, k: int) -> IntArray:
     """The ``k`` nearest others of some rows on the plane, nearest first, shape ``[len(rows), k]``."""
-    from scipy.spatial import cKDTree  # a server places nothing and does without it
-
     _, found = cKDTree(places).query(places[rows], k=k + 1)
     own = found == rows[:, None]
     own[~own.any(axis=1), -1] = True  # several at one place: the row itself may not be among them

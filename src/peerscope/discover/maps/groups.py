@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.cluster.vq import kmeans2
+from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from peerscope.retrieval.planar import Places
 from peerscope.retrieval.schema import FloatArray, IntArray
@@ -60,9 +62,6 @@ def nested_groups(places: Places, vectors: FloatArray, seed: int = 0) -> list[In
 
 
 def _small_groups(places: Places, seed: int) -> IntArray:
-    from scipy.cluster.vq import kmeans2  # a server makes no groups and does without both
-    from scipy.spatial import cKDTree
-
     wanted = min(MOST_SMALL, round(1.3 * math.sqrt(len(places))))
     generator = np.random.default_rng(seed)
     sample = places
@@ -91,8 +90,6 @@ def _means(values: NDArray[Any], groups: IntArray, sizes: IntArray) -> Places:
 
 def _touching(centres: Places) -> set[tuple[int, int]]:
     """Pairs of groups that touch: the edges of Delaunay's triangles; all pairs where there are none."""
-    from scipy.spatial import Delaunay, QhullError
-
     number = len(centres)
     try:
         triangles = Delaunay(centres).simplices if number > 3 else None
