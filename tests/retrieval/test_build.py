@@ -135,6 +135,14 @@ def test_old_bundles_are_pruned_but_never_the_one_in_service(store, items) -> No
     assert store.list() == [store.current()]
 
 
+def test_what_a_killed_pruning_left_goes_with_the_next_stage(store, items) -> None:
+    left = store.folder / ".stage-0-old"
+    words_only(store, items)
+    left.mkdir()
+    words_only(store, items)
+    assert not left.exists()
+
+
 PUBLISHER = """
 import sys
 from pathlib import Path

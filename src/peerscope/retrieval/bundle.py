@@ -226,9 +226,11 @@ class BundleStore:
 
 def alive(process: int) -> bool:
     """Whether a process with this number runs, be it somebody else's."""
+    if process <= 0:  # to the system that is a whole group, its own caller among it
+        return False
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
