@@ -6,26 +6,20 @@ Whether anything changed is found out there; the served site only looks at the c
 from __future__ import annotations
 
 import logging
-import subprocess
-import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import orjson
 
 from peerscope.atomic import written
-from peerscope.discover.child import started
+from peerscope.discover.clock import ByTheClock
 from peerscope.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LONGEST_WAIT = 60.0
-"""Seconds between two looks at the clock, so that a machine that slept does not wait for hours more."""
 
-
-class Dumping:
-    """Writes dumps every so many hours, in processes of its own.
+class Dumping(ByTheClock):
+    """Writes dumps every so many hours; what a stopped process wrote is no dump.
 
     Args:
         settings: The site's.
@@ -33,48 +27,23 @@ class Dumping:
     """
 
     def __init__(self, settings: Settings, hours: float) -> None:
-        self._settings, self._seconds = settings, hours * 3600.0
-        self._ending = threading.Event()
-        self._child: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._run, name="dumping", daemon=True)
+        super().__init__(settings, hours, "Writing a dump")
 
-    def start(self) -> None:
-        """Begin to look at the clock."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, and with it the process that may be writing: what it wrote so far is no dump."""
-        self._ending.set()
-        child = self._child
-        if child is not None and child.poll() is None:
-            with suppress(OSError):
-                child.terminate()
-        self._thread.join(timeout=30)
+    def due_at(self) -> float:
+        """When it is to be written next, in seconds since 1970."""
+        return last_ended(self.settings) + self.seconds
 
     def once(self) -> int:
         """Write a dump now; the exit code of the command."""
-        child = self._child = started(self._settings, "dump", subprocess.PIPE)
-        if self._ending.is_set():
-            child.terminate()
-        _, said = child.communicate()
-        if child.returncode != 0 and not self._ending.is_set():
-            told = " ".join(said.decode("utf-8", "replace").split())[-300:]
-            log.error("The dump ended with code %s: %s", child.returncode, told)
-            write_state(self._settings, f"failed with code {child.returncode}; see the log")
-        return child.returncode
+        code, said = self.command("dump")
+        if code != 0 and not self.ending:
+            log.error("The dump ended with code %s: %s", code, said)
+            write_state(self.settings, f"failed with code {code}; see the log")
+        return code
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            wait = last_ended(self._settings) + self._seconds - time.time()
-            if wait > 0:
-                self._ending.wait(min(wait, LONGEST_WAIT))
-                continue
-            try:
-                self.once()
-            except Exception:
-                log.exception("The dump could not be written; it is tried again at the next time.")
-                write_state(self._settings, "failed; see the log")
-            self._ending.wait(min(self._seconds, 1.0))
+    def note_failure(self) -> None:
+        """Write down that it failed."""
+        write_state(self.settings, "failed; see the log")
 
 
 def state_file(settings: Settings) -> Path:
