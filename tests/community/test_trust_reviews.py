@@ -104,10 +104,10 @@ tables = st.lists(
     ),
     max_size=12,
 ).map(
-    lambda rows: [
-        Review(100 + (p or 50 + n), p, level, work, authors, f"2026-01-0{day}")
+    lambda rows: list({  # an account has one review of a work
+        (p or -n, work): Review(100 + (p or 50 + n), p, level, work, authors, f"2026-01-0{day}")
         for n, (p, authors, level, day, work) in enumerate(rows, 1)
-    ]
+    }.values())
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import anyio
@@ -33,6 +34,12 @@ HELLO = {
 ACCEPT = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 
 
+def alone(run):
+    """What a coroutine gives, in a thread of its own: browser tests leave a loop in the thread of the tests."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(anyio.run, run).result()
+
+
 def ask(address: str, *calls: tuple[str, dict], mode: str = "auto") -> list:
     """The answers of tools, asked one after the other in one connection."""
 
@@ -40,7 +47,7 @@ def ask(address: str, *calls: tuple[str, dict], mode: str = "auto") -> list:
         async with Client(f"{address}/mcp", mode=mode) as client:
             return [await client.call_tool(name, given) for name, given in calls]
 
-    return anyio.run(run)
+    return alone(run)
 
 
 def told(result) -> dict:
@@ -79,7 +86,7 @@ def test_the_tools_are_listed_with_what_they_take_and_tell(address, mode) -> Non
             found = await client.list_tools()
             return client.server_info, client.server_capabilities, client.instructions, found.tools
 
-    info, able, instructions, tools = anyio.run(run)
+    info, able, instructions, tools = alone(run)
     assert info.title == "Test site" and "not run" in instructions
     assert [one.name for one in tools] == list(NAMES) == [one.name for one in TOOLS]
     assert able.resources is None and able.prompts is None
@@ -284,7 +291,7 @@ def test_an_unknown_tool_is_an_error_of_the_protocol(address) -> None:
                 await client.call_tool("erase", {})
             return str(caught.value)
 
-    assert "There is no tool “erase”; there are search, work" in anyio.run(run)
+    assert "There is no tool “erase”; there are search, work" in alone(run)
 
 
 def test_concurrent_calls_do_not_mix(address, numbers) -> None:
@@ -299,7 +306,7 @@ def test_concurrent_calls_do_not_mix(address, numbers) -> None:
             for id in own:
                 group.start_soon(one, client, id)
 
-    anyio.run(run)
+    alone(run)
     assert got == {id: id for id in own}
 
 
@@ -472,6 +479,6 @@ def test_over_standard_input(site, dual) -> None:
         async with Client(stdio_client(program)) as client:
             return client.server_info, await client.call_tool("work", {"id": dual})
 
-    info, answer = anyio.run(run)
+    info, answer = alone(run)
     assert info.title == "Test site"
     assert told(answer)["work"]["url"] == f"https://site.example/works/{dual}"

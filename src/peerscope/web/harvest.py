@@ -122,7 +122,7 @@ Citation counts are within this record. "Not looked for", "none stated" and zero
 - [Claims]({base}/api/v1/claims): claims of works with verdicts and intervals
 - [Dumps]({base}/dumps): the whole public record as files, listed in `/dumps/latest/manifest.json`
 - [OAI-PMH]({base}/oai?verb=Identify): Dublin Core for harvesters
-- [Assistants]({base}/mcp): Model Context Protocol, by POST; read only
+- Assistants: `{base}/mcp` answers the Model Context Protocol, by POST; read only
 - References in a citation style: add `/cite.txt?style=apa` to the address of a work, person or topic
 - A work as BibTeX, RIS, CSL-JSON, JSON-LD: add `.bib`, `.ris`, `.csl.json`, `.jsonld` to its address
 
