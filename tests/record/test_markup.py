@@ -394,6 +394,8 @@ def test_real_titles_and_abstracts(name, capsys):
         for line in reader:
             item = orjson.loads(line)
             strings += [item[k] for k in ("title", "abstract") if item.get(k)]
+    # Each time the same third: all of them take a minute of the suite.
+    strings = strings[::3]
     start = time.perf_counter()
     got = [from_mixed(string) for string in strings]
     spent = time.perf_counter() - start
