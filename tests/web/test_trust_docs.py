@@ -26,13 +26,22 @@ NUMBER = re.search(r"`peerscope trust (A\d+) --explain`", TEXT)[1]
 
 
 @pytest.fixture(scope="module")
-def example(site, numbers) -> Callable[..., str]:
-    """The command of the example, on the test site: it holds the starter collection and more."""
+def example(site, numbers, tmp_path_factory) -> Callable[..., str]:
+    """The command of the example, on the test site: it holds the starter collection and more.
+
+    Accounts are a fresh site's: other tests write reviews on the shared one.
+    """
     settings, _, _ = site
+    fresh = tmp_path_factory.mktemp("accounts") / "community.sqlite"
+    surroundings = {"PEERSCOPE_COMMUNITY_URL": f"sqlite:///{fresh}"}
     number = f"A{numbers['person:Kang Zhang']}"
 
     def run(*options: str) -> str:
-        done = CliRunner().invoke(app, ["trust", number, "--home", str(settings.home), *options])
+        done = CliRunner().invoke(
+            app,
+            ["trust", number, "--home", str(settings.home), *options],
+            env=surroundings,
+        )
         assert done.exit_code == 0, done.output
         return re.sub(rf"\b{number}\b", NUMBER, done.stdout)
 
