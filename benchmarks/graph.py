@@ -245,7 +245,7 @@ def report(
 no layout is kept: the {LARGEST} largest of its kind and {DRAWN} drawn with one seed (fewer where there are
 fewer). {datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.release()}, Python
 {platform.python_version()}, SQLAlchemy {version("sqlalchemy")}, NumPy {version("numpy")}, SciPy
-{version("scipy")}, 2 cores of a shared virtual machine that was busy with other work; peak memory of the
+{version("scipy")}, 2 cores of a shared virtual machine; peak memory of the
 process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000:.0f} MB. {vectors}
 
 The collection states no topic and no institution. For this measurement every affiliation as printed is an
