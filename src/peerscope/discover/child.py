@@ -11,6 +11,8 @@ from contextlib import suppress
 from peerscope.settings import Settings
 
 LOWER_PRIORITY = 10
+LOOKED_EVERY = 0.2
+"""Seconds between two looks whether a command is to end."""
 
 
 def started(
@@ -43,6 +45,28 @@ def started(
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, child.pid, LOWER_PRIORITY)
     return child
+
+
+def outcome(child: subprocess.Popen[bytes], stop: threading.Event) -> tuple[int, str]:
+    """Wait for a command whose errors come through a pipe, and end it when that is asked for.
+
+    Args:
+        child: From `started`, with ``subprocess.PIPE``.
+        stop: Set when it is to end.
+
+    Returns:
+        Its exit code, and the error that it told, in a line.
+    """
+    said: bytes | None = None
+    while said is None:
+        ending = stop.is_set()
+        if ending:
+            with suppress(OSError):
+                child.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            _, said = child.communicate(timeout=None if ending else LOOKED_EVERY)
+    told = " ".join(said.decode("utf-8", "replace").split())
+    return child.returncode, told[max(told.rfind("Error:"), 0) :][:300]
 
 
 def left_alone(settings: Settings, command: str, *arguments: str) -> None:

@@ -10,9 +10,8 @@ import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
 
-from peerscope.discover.child import started
+from peerscope.discover.child import outcome, started
 from peerscope.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -60,20 +59,12 @@ class ByTheClock(ABC):
     def stop(self) -> None:
         """End, and with it the process that may be at work."""
         self._ending.set()
-        child = self._child
-        if child is not None and child.poll() is None:
-            with suppress(OSError):
-                child.terminate()
         self._thread.join(timeout=30)
 
     def command(self, *words: str) -> tuple[int, str]:
         """Run one command of this program on this site; its exit code and what it said as an error."""
-        child = self._child = started(self.settings, words[0], subprocess.PIPE, *words[1:])
-        if self.ending:
-            child.terminate()
-        _, said = child.communicate()
-        told = " ".join(said.decode("utf-8", "replace").split())
-        return child.returncode, told[max(told.rfind("Error:"), 0) :][:300]
+        self._child = started(self.settings, words[0], subprocess.PIPE, *words[1:])
+        return outcome(self._child, self._ending)
 
     def _run(self) -> None:
         while not self.ending:

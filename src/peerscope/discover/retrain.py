@@ -15,9 +15,10 @@ import orjson
 
 from peerscope.atomic import written
 from peerscope.discover.clock import ByTheClock
-from peerscope.discover.improving import RUNNING, WAITING, read_improvement
+from peerscope.discover.improving import WAITING, read_improvement
 from peerscope.discover.news import News, last_seen, news_since
 from peerscope.discover.readers import Readers
+from peerscope.discover.work_notes import RUNNING
 from peerscope.record import Database
 from peerscope.settings import Settings
 

@@ -7,7 +7,6 @@ is kept.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -73,7 +72,7 @@ async def read_upload(
         reading = _Reading(who, stream, most)
         parser = MultipartParser(boundary, reading.callbacks())
         try:
-            async for piece in _pieces(request):
+            async for piece in request.stream():
                 parser.write(piece)
             parser.finalize()
         except FormParserError as error:
@@ -94,11 +93,6 @@ def too_large(most: int) -> str:
         f"The file is larger than {most >> 20} MB, so it was not taken. Split it, or let the operator "
         f"import it with `peerscope import`."
     )
-
-
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    async for piece in request.stream():
-        yield piece
 
 
 class _Reading:

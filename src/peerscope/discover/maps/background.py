@@ -11,11 +11,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-from peerscope.discover.child import started
-from peerscope.discover.improving import RUNNING, WAITING, read_improvement
+from peerscope.discover.child import outcome, started
+from peerscope.discover.improving import WAITING, read_improvement
 from peerscope.discover.maps.making import wanting
+from peerscope.discover.work_notes import RUNNING
 from peerscope.retrieval import BundleError
 from peerscope.settings import Settings
 
@@ -69,14 +70,6 @@ def _encoding(settings: Settings) -> bool:
 
 
 def _run(settings: Settings, ended: threading.Event) -> None:
-    child = started(settings, "map", subprocess.PIPE)
-    while child.poll() is None:
-        if ended.wait(0.2):
-            with suppress(OSError):
-                child.terminate()
-            break
-    _, said = child.communicate()
-    if child.returncode and not ended.is_set():
-        log.error(
-            "The map was not made: %s", " ".join(said.decode("utf-8", "replace").split())[-300:]
-        )
+    code, said = outcome(started(settings, "map", subprocess.PIPE), ended)
+    if code and not ended.is_set():
+        log.error("The map was not made: %s", said)

@@ -24,9 +24,10 @@ from peerscope.discover.maps.facts import Facts, facts_of
 from peerscope.discover.maps.groups import nested_groups
 from peerscope.discover.maps.keeping import OWN, REGIONS, TILES, UNPLACED, WORKS, MapStore
 from peerscope.discover.maps.levels import tile_order
-from peerscope.discover.maps.notes import DONE, FAILED, MapNote, Telling, write_note
+from peerscope.discover.maps.notes import MapNote, note_file
 from peerscope.discover.maps.regions import regions_of
 from peerscope.discover.maps.shapes import COLOURED_TOPICS, WORK, MapAbout
+from peerscope.discover.work_notes import DONE, FAILED, RUNNING, Telling, reason_of, write_work
 from peerscope.record import Database, file_lock
 from peerscope.retrieval import BundleStore
 from peerscope.retrieval.bundle import open_items
@@ -141,15 +142,15 @@ def make_map(
         return MapOutcome(f"Bundle {name} has its map already.", about=store.about(name))
     settings.maps.mkdir(parents=True, exist_ok=True)
     with file_lock(settings.maps / "making.lock", "making the map"):
-        told = Telling(settings, name, progress)
+        noted = note_file(settings)
+        told = Telling(noted, MapNote(RUNNING, bundle=name), progress)
         try:
             outcome = _made(bundles, name, store, database, told, again=again)
         except Exception as error:
-            said = " ".join(str(error).split())[:300] or type(error).__name__
-            write_note(settings, MapNote(FAILED, name, note=said))
+            write_work(noted, MapNote(FAILED, note=reason_of(error), bundle=name))
             raise
         store.prune(bundles.list())
-        write_note(settings, MapNote(DONE, name, note=outcome.note))
+        write_work(noted, MapNote(DONE, note=outcome.note, bundle=name))
     return outcome
 
 

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from peerscope.discover.maps.keeping import ABOUT, MapError, MapStore
 from peerscope.discover.maps.making import NOTHING_PUBLISHED, WORDS_ONLY
-from peerscope.discover.maps.notes import FAILED, RUNNING, read_note
+from peerscope.discover.maps.notes import read_note
 from peerscope.discover.maps.view import OpenMap
+from peerscope.discover.work_notes import FAILED, RUNNING
 from peerscope.record import change_seq
 from peerscope.record.models import Work
 from peerscope.retrieval import BundleError, BundleStore
@@ -85,9 +86,8 @@ class SiteMaps:
             return self._broken
         note = read_note(self._settings)
         if note is not None and note.bundle == name:
-            far = f" ({note.done:,} of {note.total:,})" if note.total else ""
             if note.state == RUNNING:
-                return f"The map is being made now: {note.stage}{far}. Search is not held up by it."
+                return f"The map is being made now: {note.far}. Search is not held up by it."
             if note.state == FAILED:
                 return f"The map could not be made: {note.note}"
         return NOT_YET
