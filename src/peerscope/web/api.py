@@ -42,7 +42,7 @@ Page = Annotated[int, Query(ge=1, le=DEEPEST, description="Page, from 1.")]
 Year = Annotated[int | None, Query(ge=0, le=LATEST_YEAR)]
 
 
-KINDS = (
+STATED_KINDS = (
     "abstract", "affiliations", "topics", "references", "open_access", "artifacts", "notices",
 )  # fmt: skip
 """Kinds of statement of which a work's page says whether they are missing or were not looked for."""
@@ -177,7 +177,7 @@ def work(
             "references_count": page.references.total + page.unresolved_count,
             "cited_by": shape.works(page.cited_by),
             "sources": [source.name for source in page.sources],
-            "missing": {kind: page.known(kind).value for kind in KINDS},
+            "missing": {kind: page.known(kind).value for kind in STATED_KINDS},
             "near": near(site.discovery.neighbours("W", found.id, NEAR["W"])),
         }
     )

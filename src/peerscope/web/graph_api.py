@@ -27,7 +27,6 @@ from peerscope.record.read import cards, listing
 from peerscope.web.api import Year
 from peerscope.web.api_route import ApiRoute
 from peerscope.web.asked import LONGEST
-from peerscope.web.caching import conditional
 from peerscope.web.graph_asked import key_in, kinds_in, names_in, question, types_in
 from peerscope.web.site import PLACES, count, site_of
 
@@ -158,15 +157,13 @@ class FoundNodes(BaseModel):
     results: list[FoundNode]
 
 
-def _answer(request: Request, content: dict[str, Any]) -> Response:
-    response = Response(orjson.dumps(content), media_type="application/json")
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    return conditional(request, response)
+def _answer(content: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(content), media_type="application/json")
 
 
-def _graph(request: Request, found: GraphSlice, **attributes: Any) -> Response:
+def _graph(found: GraphSlice, **attributes: Any) -> Response:
     about = {"truncated": found.truncated, "fingerprint": found.fingerprint} | attributes
-    return _answer(request, graphology(found, about))
+    return _answer(graphology(found, about))
 
 
 def _missing(key: str) -> HTTPException:
@@ -193,7 +190,7 @@ def find(request: Request, q: Annotated[str, Query(max_length=LONGEST)] = "") ->
                     _found(letter, row.id, row.label, count(row.works_count, "work", "works"))
                     for row in rows[:FOUND_OF_ONE]
                 ]
-    return _answer(request, {"results": found})
+    return _answer({"results": found})
 
 
 def _found(letter: str, number: int, label: str, detail: str) -> dict[str, Any]:
@@ -232,7 +229,7 @@ def path(
     elif found.steps is None:
         note = "No path of these kinds joins the two, or one of them is not in the record."
     return _graph(
-        request, found.found, centre=begin, target=end, steps=found.steps, gave_up=found.gave_up,
+        found.found, centre=begin, target=end, steps=found.steps, gave_up=found.gave_up,
         touched=found.touched, note=note,
     )  # fmt: skip
 
@@ -245,7 +242,6 @@ def edge(request: Request, source: End, target: End, kind: KindName) -> Response
     if found is None:
         raise HTTPException(404, f"No edge “{kind}” goes from {begin} to {end}.")
     return _answer(
-        request,
         {
             "source": begin, "target": end, "kind": kind, "undirected": not KINDS[kind].directed,
             "weight": found.edge.weight, "reason": found.edge.reason, "total": found.total,
@@ -274,7 +270,7 @@ def graph(
     found = site_of(request).discovery.graph(asked)
     if not found.nodes:
         raise _missing(centre)
-    return _graph(request, found, centre=centre, limit=limit)
+    return _graph(found, centre=centre, limit=limit)
 
 
 @router.get("/{key}/expand", response_model=GraphAnswer)
@@ -307,7 +303,7 @@ def expand(
     found = site_of(request).discovery.graph_expansion(asked, there)
     if not found.nodes:
         raise _missing(centre)
-    return _graph(request, found, centre=centre, limit=limit)
+    return _graph(found, centre=centre, limit=limit)
 
 
 def _is_shown(request: Request, key: str) -> bool:

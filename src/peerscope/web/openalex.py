@@ -107,7 +107,7 @@ Text = Annotated[str, Query(max_length=LONGEST_FILTER)]
 def _answer(request: Request, content: Any) -> Response:
     """Content as an answer; the time that a list took is no part of what its entity tag stands for."""
     if "meta" not in content:
-        return conditional(request, Response(orjson.dumps(content), media_type=JSON))
+        return Response(orjson.dumps(content), media_type=JSON)
     took, content["meta"]["db_response_time_ms"] = content["meta"]["db_response_time_ms"], 0
     timeless = orjson.dumps(content)
     body = timeless.replace(b'"db_response_time_ms":0', b'"db_response_time_ms":%d' % took, 1)

@@ -24,6 +24,7 @@ from peerscope.record.read import (
 )
 from peerscope.record.statements import parsed_among
 from peerscope.reproduce.overview import ClaimRow
+from peerscope.web.api import STATED_KINDS
 from peerscope.web.asked import Asked
 from peerscope.web.cite import references
 from peerscope.web.claims import work_numbers
@@ -35,16 +36,6 @@ LISTED = 10
 LONGEST_ABSTRACT = 4000
 RECORDS = {"bibtex": "bibtex", "bib": "bibtex", "ris": "ris", "csl-json": "csl", "csl": "csl"}
 """What `cite` takes as a style and answers by records: to the name of the exporter."""
-
-WORK_KINDS = (
-    "abstract",
-    "affiliations",
-    "topics",
-    "references",
-    "open_access",
-    "artifacts",
-    "notices",
-)
 
 GivenT = TypeVar("GivenT", bound=shapes.Arguments)
 
@@ -124,7 +115,7 @@ def _work(asking: Asking, given: shapes.WorkArguments) -> shapes.WorkAnswer:
             "references": [asking.work(one) for one in page.references.rows[:LISTED]],
             "cited_by": [asking.work(one) for one in page.cited_by.rows[:LISTED]],
             "claims_count": len(site.overview.of_work(page.identifiers)),
-            "missing": {kind: page.known(kind).value for kind in WORK_KINDS},
+            "missing": {kind: page.known(kind).value for kind in STATED_KINDS},
             "sources": [one.name for one in page.sources],
             "exports": {name: own + one.suffix for name, one in EXPORTERS.items()},
         }
